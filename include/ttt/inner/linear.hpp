@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// TTT-Linear: f(x) = x + LN(x W1 + b1). Paper section 2.7.
+#pragma once
+
+#include "ttt/inner/concept.hpp"
+
+namespace ttt {
+
+template <class T>
+struct LinearModel {
+  using Scalar = T;
+  static constexpr std::size_t depth = 1;
+  static constexpr double default_base_lr = 1.0;
+
+  static std::array<AffineShape, depth> shapes(Index head_dim) { return {{{head_dim, head_dim}}}; }
+
+  static void extend(const HeadState<LinearModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
+                     const Trace<LinearModel>& trace, View<T> out, Workspace& scratch) {
+    const auto& [layer1] = state;
+    const auto& [Z1, Z1_bar] = trace[0];
+    const View<T> X1 = layer1.X.rows(in.first, in.size()), G1 = layer1.G.rows(in.first, in.size());
+
+    copy(in.K, X1);
+    apply(layer1, X1, Z1);
+    ops::reconstruction_gradient(Z1, in.target, head.norm, in.rate, G1);
+
+    apply_updated(layer1, in.Q, in.first, in.scale, head.bias_step, Z1_bar, scratch);
+    readout(Z1_bar, in.Q, head, out);
+  }
+
+  static void extend_vjp(const HeadState<LinearModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
+                         const Trace<LinearModel>& trace, View<const T> d_out, const HeadState<LinearModel>& d_state,
+                         const TokenGradients<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
+    Frame frame(scratch);
+    const Index n = in.size(), D = in.Q.cols();
+    const auto& [layer1] = state;
+    const auto& [d_layer1] = d_state;
+    const auto& [Z1, Z1_bar] = trace[0];
+    const View<T> X1 = layer1.X.rows(in.first, n);
+    const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
+    const View<T> d_Z1 = frame.take<T, 2>({n, D}), d_Z1_bar = frame.take<T, 2>({n, D});
+    const View<T> weight_rows = frame.take<T, 2>({n, D});
+
+    readout_vjp(Z1_bar, head, d_out, d_Z1_bar, d_in.Q, weight_rows);
+    apply_updated_vjp(layer1, in.Q, in.first, in.scale, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale,
+                      scratch);
+
+    ops::reconstruction_gradient_vjp(Z1, in.target, head.norm, in.rate, d_G1, d_Z1, d_in.target, d_in.rate,
+                                     d_norm.weight, d_norm.bias);
+    apply_vjp(layer1, X1, d_Z1, d_layer1, d_X1);
+    copy(d_X1, d_in.K);
+
+    ops::add(weight_rows, d_norm.weight);
+    ops::add(d_out, d_norm.bias);
+  }
+};
+
+}  // namespace ttt

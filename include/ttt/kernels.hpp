@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// The machine: one table of kernels for each instruction set, all giving the same bits.
+//
+// Contract of every kernel.
+//  - A row of the result is computed by the same sequence of operations however many rows the call has.
+//  - A sum over k in `matmul` runs from the first k to the last with fused multiply-add, starting from C or the bias.
+//  - A sum across a row (`matmul_transposed`, norms, losses) puts element j into virtual lane j mod (64 / sizeof(T)),
+//    in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1 (float).
+//  - A sum over rows (`add_outer`, `sum_squares`) is cut at fixed places and the pieces are added in a binary tree.
+//  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
+// So scalar, AVX2 and AVX-512 tables agree to the last bit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ttt/export.hpp"
+
+namespace ttt {
+
+enum class Isa { scalar, avx2, avx512, neon };
+
+/// Rows of a matrix: row i begins at data + i * stride. A plain struct, as kernel sources may share no inline function.
+template <class T>
+struct Rows {
+  T* data;
+  std::ptrdiff_t rows, cols, stride;
+};
+
+/// Per-row weight and bias of a layer norm. A null weight means: no norm, the identity.
+template <class T>
+struct NormWeights {
+  const T* weight;
+  const T* bias;
+};
+
+/// One update of AdamW: p <- (1 - rate weight_decay) p - rate m_hat / (sqrt(v_hat) + epsilon).
+struct AdamwStep {
+  double rate, beta1, beta2, epsilon, weight_decay;
+  double correction1, correction2;  // 1 - beta1^(n+1), 1 - beta2^(n+1)
+  double gradient_factor;           // what clipping multiplies the gradient with
+};
+
+template <class T>
+struct Kernels {
+  using In = Rows<const T>;
+  using Out = Rows<T>;
+  using Size = std::ptrdiff_t;
+
+  Isa isa;
+
+  // --- products -----------------------------------------------------------------------------------------------------
+  /// C = A B (+ bias on every row; null: none), or C += A B with `accumulate` (then bias is null). [m, k] [k, n]
+  void (*matmul)(In A, In B, const T* bias, bool accumulate, Out C);
+  /// C = A B^T, or C += A B^T with `accumulate`. [m, k] [n, k]
+  void (*matmul_transposed)(In A, In B, bool accumulate, Out C);
+  /// C += alpha A^T B. [r, m] [r, n]; the sum over r is cut every 64 rows. A stride of 0 repeats one row.
+  void (*add_outer)(T alpha, In A, In B, Out C);
+  /// Z_t -= scale_t sum_{s <= first + t} (P_ts + bias_step) G_s. P: [n, first + n], G: [first + n, D], Z: [n, D]
+  void (*causal_update)(In P, In G, const T* scale, T bias_step, Size first, Out Z);
+  /// With P as above and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes), then
+  /// R_ts <- -scale_t R_ts (which is dP) and P_ts <- -scale_t (P_ts + bias_step), both 0 where s > first + t.
+  void (*causal_update_vjp)(const T* scale, T bias_step, Size first, Out P, Out R, T* d_scale);
+
+  // --- norms (variance with divisor cols) ---------------------------------------------------------------------------
+  void (*layer_norm)(In x, NormWeights<T> norm, T epsilon, Out y);
+  /// dx = ..., d_weight_rows = dy * x_hat (row by row, to be summed by the caller; dbias rows are dy itself).
+  void (*layer_norm_vjp)(In x, NormWeights<T> norm, T epsilon, In dy, Out dx, Out d_weight_rows);
+  void (*rms_norm)(In x, const T* weight, T epsilon, Out y);
+  /// dx += ..., d_weight_rows = dy * x / rms.
+  void (*rms_norm_vjp)(In x, const T* weight, T epsilon, In dy, Out dx, Out d_weight_rows);
+
+  // --- the inner loss -----------------------------------------------------------------------------------------------
+  /// G_t = rate_t d/dZ_t of 1/2 |LN(Z_t) - target_t|^2. Spec section 5.
+  void (*reconstruction_gradient)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, Out G);
+  /// Given dG: dZ, d_target, d_rate [n] and rows of d_weight and d_bias, all overwritten. Spec section 10.
+  void (*reconstruction_gradient_vjp)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, In dG, Out dZ,
+                                      Out d_target, T* d_rate, Out d_weight_rows, Out d_bias_rows);
+
+  // --- activations (GELU in its tanh form) --------------------------------------------------------------------------
+  void (*gelu)(In z, Out y);
+  /// dz += dy * gelu'(z)
+  void (*gelu_vjp)(In z, In dy, Out dz);
+  /// g = s * gelu'(z), with the truncated constants of the official implementation.
+  void (*gelu_gradient)(In z, In s, Out g);
+  /// ds = dg * gelu'(z), dz += dg * s * gelu''(z)
+  void (*gelu_gradient_vjp)(In z, In s, In dg, Out ds, Out dz);
+  /// y = a * gelu(g)
+  void (*gelu_gate)(In a, In g, Out y);
+  void (*gelu_gate_vjp)(In a, In g, In dy, Out da, Out dg);
+  /// y = silu(g) * u
+  void (*silu_gate)(In g, In u, Out y);
+  void (*silu_gate_vjp)(In g, In u, In dy, Out dg, Out du);
+  /// rate = factor * sigmoid(a)
+  void (*sigmoid)(In a, T factor, Out rate);
+  /// da = d_rate * factor * sigmoid(a) * (1 - sigmoid(a))
+  void (*sigmoid_vjp)(In a, T factor, In d_rate, Out da);
+
+  // --- rows ---------------------------------------------------------------------------------------------------------
+  /// Rotates neighbouring channels of row t by the angles of table row (first + t) mod table.rows, in every head.
+  /// table: [b, 2 D], cosines of the D channels (each twice), then sines signed (-sin, +sin). `inverse` turns back.
+  void (*rotate)(In table, Size first, bool inverse, Out x);
+  /// y_t = bias + sum_j weight_j * u_{t + j}. u: [n + k - 1, C], weight: [k, C], y: [n, C]
+  void (*convolve)(In u, In weight, const T* bias, Out y);
+  /// du_{t + j} += weight_j * dy_t
+  void (*convolve_vjp)(In weight, In dy, Out du);
+  /// y += x,  y = a - b,  y = a * b,  x *= factor
+  void (*add)(In x, Out y);
+  void (*subtract)(In a, In b, Out y);
+  void (*multiply)(In a, In b, Out y);
+  void (*scale)(T factor, Out x);
+  /// out_t = a_t . b_t
+  void (*dot)(In a, In b, T* out);
+
+  // --- loss and optimizer -------------------------------------------------------------------------------------------
+  /// loss_t = log sum_v exp(logit_tv) - logit_t,target; logits become factor * (softmax - one_hot).
+  /// A negative target gives loss 0 and a zero row.
+  void (*cross_entropy)(Out logits, const std::int32_t* target, T factor, T* loss);
+  /// Sum of squares of n elements, added in double.
+  double (*sum_squares)(const T* x, Size n);
+  void (*adamw)(const AdamwStep& step, Size n, const T* gradient, T* p, T* m, T* v);
+};
+
+/// The table in use. Chosen once: the best that this machine has, or what the environment variable TTT_ISA names.
+template <class T>
+TTT_EXPORT const Kernels<T>& kernels();
+
+/// Instruction sets that this build has and this machine can run, worst first.
+/// `supported(isa)` asks for one; `set_isa` throws Error for one that is not.
+TTT_EXPORT bool supported(Isa isa);
+TTT_EXPORT Isa active_isa();
+TTT_EXPORT void set_isa(Isa isa);
+TTT_EXPORT const char* name(Isa isa);
+
+}  // namespace ttt

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Everything that the outer loop trains in a language model, and what the model remembers of a stream.
+#pragma once
+
+#include "ttt/block.hpp"
+
+namespace ttt {
+
+/// Parameters of a language model, under the names of the official checkpoints. Gradients and optimizer moments have
+/// this type too. C = hidden_size, V = vocab_size.
+template <class T>
+struct ModelParams {
+  Tensor<T, 2> embed_tokens;  // [V, C]
+  std::vector<BlockParams<T>> layers;
+  Tensor<T, 1> norm;     // [C]
+  Tensor<T, 2> lm_head;  // [V, C]; not tie_word_embeddings
+
+  /// `config` is valid and resolved.
+  static ModelParams zeros(const ModelConfig& config);
+  /// Fresh values. Spec section 12.
+  static ModelParams random(const ModelConfig& config, Rng& rng);
+
+  /// f(name, tensor...) for every tensor, over one, two or more parameter structs at a time.
+  template <class F, class First, class... Rest>
+  static void visit(F f, First& first, Rest&... rest) {
+    f("model.embed_tokens.weight", first.embed_tokens, rest.embed_tokens...);
+    for (std::size_t i = 0; i < first.layers.size(); ++i) {
+      const std::string prefix = "model.layers." + std::to_string(i) + ".";
+      std::remove_cvref_t<decltype(first.layers[i])>::visit(
+          [&](const std::string& name, auto&... t) { f(prefix + name, t...); }, first.layers[i], rest.layers[i]...);
+    }
+    f("model.norm.weight", first.norm, rest.norm...);
+    if (!first.lm_head.empty()) f("lm_head.weight", first.lm_head, rest.lm_head...);
+  }
+
+  /// Number of trained values.
+  Index size() const {
+    Index n = 0;
+    visit([&](const std::string&, const auto& t) { n += t.size(); }, *this);
+    return n;
+  }
+};
+
+/// One stream of a language model: block by block.
+template <class T>
+struct ModelStream {
+  std::vector<BlockState<T>> layers;
+};
+
+/// The streams of a batch; they may be at different positions, and may be moved in and out. Copies are made by `clone`.
+template <class T>
+class ModelState {
+ public:
+  ModelState() = default;
+  explicit ModelState(std::vector<ModelStream<T>> all) : streams(std::move(all)) {}
+  ModelState(ModelState&&) = default;
+  ModelState& operator=(ModelState&&) = default;
+
+  ModelState clone() const { return ModelState(*this); }
+  Index batch() const { return static_cast<Index>(streams.size()); }
+
+  std::vector<ModelStream<T>> streams;
+
+ private:
+  ModelState(const ModelState&) = default;
+};
+
+template <class T>
+ModelParams<T> ModelParams<T>::zeros(const ModelConfig& config) {
+  const Index C = config.hidden_size, I = *config.intermediate_size, k = config.conv_kernel;
+  ModelParams p;
+  p.embed_tokens = Tensor<T, 2>({config.vocab_size, C});
+  for (Index i = 0; i < config.num_layers; ++i) {
+    BlockParams<T> block;
+    if (config.pre_conv) {
+      block.conv_norm = Tensor<T, 1>({C});
+      block.conv = {Tensor<T, 3>({C, 1, k}), Tensor<T, 1>({C})};
+    }
+    block.seq_norm = Tensor<T, 1>({C});
+    block.ffn_norm = Tensor<T, 1>({C});
+    if (config.layer_type == LayerType::linear) {
+      block.seq_modeling_block = LayerParams<LinearModel<T>>::zeros(config.layer());
+    } else {
+      block.seq_modeling_block = LayerParams<MlpModel<T>>::zeros(config.layer());
+    }
+    block.gate_proj = Tensor<T, 2>({I, C});
+    block.up_proj = Tensor<T, 2>({I, C});
+    block.down_proj = Tensor<T, 2>({C, I});
+    p.layers.push_back(std::move(block));
+  }
+  p.norm = Tensor<T, 1>({C});
+  if (!config.tie_word_embeddings) p.lm_head = Tensor<T, 2>({config.vocab_size, C});
+  return p;
+}
+
+template <class T>
+ModelParams<T> ModelParams<T>::random(const ModelConfig& config, Rng& rng) {
+  ModelParams p = zeros(config);
+  const auto dense = [&](Tensor<T, 2>& t) { fill_normal<T>({t.data(), {t.size()}}, config.initializer_range, rng); };
+  dense(p.embed_tokens);
+  if (config.pad_token_id) fill(p.embed_tokens[*config.pad_token_id], T(0));
+  for (BlockParams<T>& block : p.layers) {
+    fill_uniform_taps(block.conv, rng);
+    std::visit(
+        [&](auto& layer) {
+          layer = std::remove_cvref_t<decltype(layer)>::random(config.layer(), config.initializer_range, rng);
+        },
+        block.seq_modeling_block);
+    for (Tensor<T, 1>* norm : {&block.conv_norm, &block.seq_norm, &block.ffn_norm}) fill(norm->view(), T(1));
+    for (Tensor<T, 2>* t : {&block.gate_proj, &block.up_proj, &block.down_proj}) dense(*t);
+  }
+  fill(p.norm.view(), T(1));
+  dense(p.lm_head);
+  return p;
+}
+
+}  // namespace ttt

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Threads, and the floating-point environment in which the library computes.
+#pragma once
+
+#include <type_traits>
+
+#include "ttt/export.hpp"
+#include "ttt/tensor.hpp"
+
+namespace ttt {
+
+/// Threads that a parallel loop may use: OpenMP's setting (OMP_NUM_THREADS), or what `set_threads` said for the
+/// calling thread; 1 without OpenMP. Results never depend on it.
+TTT_EXPORT Index threads();
+TTT_EXPORT void set_threads(Index n);
+
+/// While one lives, the calling thread rounds to nearest and keeps denormals, whatever flush mode it had before;
+/// then it has that again. Every public call that computes opens one, and so does every thread of a parallel loop:
+/// results do not depend on the caller's mode.
+class TTT_EXPORT FloatEnvironment {
+ public:
+  FloatEnvironment();
+  ~FloatEnvironment();
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+
+ private:
+  unsigned long saved_;
+};
+
+namespace detail {
+
+using Task = void (*)(const void* body, Index task, Index worker);
+TTT_EXPORT void run_tasks(Index tasks, Index workers, Task call, const void* body);
+
+/// Arithmetic operations below which starting threads costs more than it saves.
+inline constexpr double serial_work = 1e6;
+
+}  // namespace detail
+
+/// Workers that parallel_for would use for this much work (in arithmetic operations, roughly).
+inline Index workers(Index tasks, double work) {
+  return work < detail::serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
+}
+
+/// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on `workers` threads. Tasks must not depend on
+/// one another nor on the worker, whose number is for picking scratch memory only. The first exception is thrown again
+/// here.
+template <class Body>
+void parallel_for(Index tasks, Index workers, const Body& body) {
+  detail::run_tasks(
+      tasks, workers, [](const void* b, Index task, Index worker) { (*static_cast<const Body*>(b))(task, worker); },
+      &body);
+}
+
+}  // namespace ttt

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Chooses among the tables of kernels: the best that the machine can run, unless TTT_ISA or set_isa says otherwise.
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "kernels/tables.hpp"
+#include "ttt/error.hpp"
+#include "ttt/kernels.hpp"
+
+namespace ttt {
+namespace {
+
+struct Table {
+  Isa isa;
+  bool (*runs)();
+  const Kernels<float>* of_float;
+  const Kernels<double>* of_double;
+
+  const Kernels<float>& kernels(float) const { return *of_float; }
+  const Kernels<double>& kernels(double) const { return *of_double; }
+};
+
+constexpr Table tables[] = {
+    {Isa::scalar, [] { return true; }, &scalar_float, &scalar_double},
+#ifdef TTT_HAVE_AVX2
+    {Isa::avx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }, &avx2_float,
+     &avx2_double},
+#endif
+#ifdef TTT_HAVE_AVX512
+    {Isa::avx512,
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+     },
+     &avx512_float, &avx512_double},
+#endif
+};
+
+constexpr Isa every_isa[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon};
+
+const Table* find(Isa isa) {
+  for (const Table& table : tables) {
+    if (table.isa == isa && table.runs()) return &table;
+  }
+  return nullptr;
+}
+
+std::string supported_names() {
+  std::string names;
+  for (const Table& table : tables) {
+    if (table.runs()) names += (names.empty() ? "" : ", ") + std::string(name(table.isa));
+  }
+  return names;
+}
+
+const Table& choose() {
+  const char* wanted = std::getenv("TTT_ISA");
+  if (!wanted || !*wanted) {
+    const Table* best = nullptr;
+    for (const Table& table : tables) {
+      if (table.runs()) best = &table;
+    }
+    return *best;
+  }
+  const Table* found = nullptr;
+  for (const Isa isa : every_isa) {
+    if (std::strcmp(wanted, name(isa)) == 0) found = find(isa);
+  }
+  require(found != nullptr, "TTT_ISA: expected one of ", supported_names(), ", found \"", wanted, "\"");
+  return *found;
+}
+
+std::atomic<const Table*> current = nullptr;
+
+const Table& active() {
+  const Table* table = current.load(std::memory_order_acquire);
+  if (table) return *table;
+  const Table* chosen = &choose();
+  // A set_isa that came in between wins.
+  return current.compare_exchange_strong(table, chosen) ? *chosen : *table;
+}
+
+}  // namespace
+
+template <class T>
+const Kernels<T>& kernels() {
+  return active().kernels(T{});
+}
+
+template TTT_EXPORT const Kernels<float>& kernels<float>();
+template TTT_EXPORT const Kernels<double>& kernels<double>();
+
+bool supported(Isa isa) { return find(isa) != nullptr; }
+
+Isa active_isa() { return active().isa; }
+
+void set_isa(Isa isa) {
+  const Table* table = find(isa);
+  require(table != nullptr, "set_isa: expected one of ", supported_names(), ", found ", name(isa));
+  current.store(table, std::memory_order_release);
+}
+
+const char* name(Isa isa) {
+  switch (isa) {
+    case Isa::scalar:
+      return "scalar";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
+    case Isa::neon:
+      return "neon";
+  }
+  return "unknown";
+}
+
+}  // namespace ttt

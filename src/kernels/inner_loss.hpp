@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The inner gradient of the reconstruction loss 1/2 |LN(z) - r|^2, and the adjoint of that gradient (second order).
+#pragma once
+
+#include "kernels/common.hpp"
+#include "kernels/norm.hpp"
+
+namespace ttt {
+namespace {
+
+/// One row of g(z, r) = (u - mean(u) - z_hat mean(u z_hat)) / rho,  u = weight e,  e = weight z_hat + bias - r.
+template <class T>
+struct LossRow {
+  using V = Vec<T>;
+  NormalizedRow<T> z;
+  const T* target;
+  NormWeights<T> norm;
+  V mean_u, mean_u_hat;
+
+  LossRow(const T* z_row, const T* target_row, NormWeights<T> weights, Size n, T epsilon)
+      : z(z_row, n, epsilon), target(target_row), norm(weights) {
+    mean_u = mean<T>(n, [&](Size j, auto part) { return u(j, part); });
+    mean_u_hat = mean<T>(n, [&](Size j, auto part) { return u(j, part) * z.hat(j, part); });
+  }
+
+  template <class Part>
+  V weight(Size j, Part part) const {
+    return V::load(norm.weight + j, part);
+  }
+  template <class Part>
+  V e(Size j, Part part) const {
+    return V::fma(weight(j, part), z.hat(j, part), V::load(norm.bias + j, part)) - V::load(target + j, part);
+  }
+  template <class Part>
+  V u(Size j, Part part) const {
+    return weight(j, part) * e(j, part);
+  }
+  template <class Part>
+  V g(Size j, Part part) const {
+    return (u(j, part) - mean_u - z.hat(j, part) * mean_u_hat) * z.inverse_rho;
+  }
+};
+
+template <class T>
+void reconstruction_gradient(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm, T epsilon, const T* rate,
+                             Rows<T> G) {
+  using V = Vec<T>;
+  for (Size i = 0; i < Z.rows; ++i) {
+    const V factor = V::broadcast(rate[i]);
+    if (norm.weight) {
+      const LossRow<T> loss(row(Z, i), row(target, i), norm, Z.cols, epsilon);
+      each_vector<T>(Z.cols, [&](Size j, auto part) { store(G, i, j, factor * loss.g(j, part), part); });
+    } else {
+      each_vector<T>(Z.cols, [&](Size j, auto part) {
+        store(G, i, j, factor * (load(Z, i, j, part) - load(target, i, j, part)), part);
+      });
+    }
+  }
+}
+
+/// Without a norm: g = z - r.
+template <class T>
+void plain_reconstruction_vjp(Rows<const T> Z, Rows<const T> target, const T* rate, Rows<const T> dG, Rows<T> dZ,
+                              Rows<T> d_target, T* d_rate) {
+  using V = Vec<T>;
+  for (Size i = 0; i < Z.rows; ++i) {
+    const V factor = V::broadcast(rate[i]);
+    V total = V::zero();
+    each_vector<T>(Z.cols, [&](Size j, auto part) {
+      total = V::fma(load(dG, i, j, part), load(Z, i, j, part) - load(target, i, j, part), total);
+    });
+    d_rate[i] = sum(total);
+    each_vector<T>(Z.cols, [&](Size j, auto part) {
+      const V y = factor * load(dG, i, j, part);
+      store(dZ, i, j, y, part);
+      store(d_target, i, j, V::zero() - y, part);
+    });
+  }
+}
+
+/// With y = rate dG:  du = (y - mean(y) - z_hat mean(y z_hat)) / rho,  de = weight du,
+/// dz_hat = weight de - (mean(u z_hat) y + mean(y z_hat) u) / rho,  d_rho = -sum(y g) / rho,
+/// dz = (dz_hat - mean(dz_hat) - z_hat mean(dz_hat z_hat)) / rho + d_rho z_hat / n.
+template <class T>
+void reconstruction_gradient_vjp(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm, T epsilon, const T* rate,
+                                 Rows<const T> dG, Rows<T> dZ, Rows<T> d_target, T* d_rate, Rows<T> d_weight_rows,
+                                 Rows<T> d_bias_rows) {
+  using V = Vec<T>;
+  if (!norm.weight) {
+    plain_reconstruction_vjp(Z, target, rate, dG, dZ, d_target, d_rate);
+    fill_zero(d_weight_rows);
+    return fill_zero(d_bias_rows);
+  }
+  const Size n = Z.cols;
+  for (Size i = 0; i < Z.rows; ++i) {
+    const LossRow<T> loss(row(Z, i), row(target, i), norm, n, epsilon);
+    const NormalizedRow<T>& z = loss.z;
+    const V factor = V::broadcast(rate[i]);
+    const auto y = [&](Size j, auto part) { return factor * load(dG, i, j, part); };
+    const V mean_y = mean<T>(n, y);
+    const V mean_y_hat = mean<T>(n, [&](Size j, auto part) { return y(j, part) * z.hat(j, part); });
+    const V mean_dG_g = mean<T>(n, [&](Size j, auto part) { return load(dG, i, j, part) * loss.g(j, part); });
+    const auto de = [&](Size j, auto part) {
+      return loss.weight(j, part) * ((y(j, part) - mean_y - z.hat(j, part) * mean_y_hat) * z.inverse_rho);
+    };
+    const auto d_hat = [&](Size j, auto part) {
+      const V through_means = loss.mean_u_hat * y(j, part) + mean_y_hat * loss.u(j, part);
+      return loss.weight(j, part) * de(j, part) - through_means * z.inverse_rho;
+    };
+    const V mean_d_hat = mean<T>(n, d_hat);
+    const V mean_d_hat_hat = mean<T>(n, [&](Size j, auto part) { return d_hat(j, part) * z.hat(j, part); });
+    const V toward_hat = mean_d_hat_hat + factor * mean_dG_g;  // both terms of dz along z_hat
+    each_vector<T>(n, [&](Size j, auto part) {
+      const V hat = z.hat(j, part), d_e = de(j, part);
+      const V du_e = (y(j, part) - mean_y - hat * mean_y_hat) * z.inverse_rho * loss.e(j, part);
+      const V dz = (d_hat(j, part) - mean_d_hat - hat * toward_hat) * z.inverse_rho;
+      store(d_weight_rows, i, j, du_e + d_e * hat, part);
+      store(d_bias_rows, i, j, d_e, part);
+      store(d_target, i, j, V::zero() - d_e, part);
+      store(dZ, i, j, dz, part);
+    });
+    d_rate[i] = mean_dG_g.first() * static_cast<T>(n);
+  }
+}
+
+}  // namespace
+}  // namespace ttt

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// The vector on AVX-512: one register.
+#pragma once
+
+// GCC 12 warns inside this header of its own (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#include "kernels/common.hpp"
+
+namespace ttt {
+namespace {
+
+template <>
+struct Vec<float> {
+  static constexpr Size size = 16;
+  static constexpr int tile_rows = 4, tile_vectors = 4, dot_rows = 4, dot_cols = 4;  // of 32 registers
+  __m512 v;
+
+  static __mmask16 mask(First part) { return static_cast<__mmask16>((1u << part.count) - 1u); }
+
+  static Vec zero() { return {_mm512_setzero_ps()}; }
+  static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static Vec load(const float* p, Whole) { return {_mm512_loadu_ps(p)}; }
+  static Vec load(const float* p, First part) { return {_mm512_maskz_loadu_ps(mask(part), p)}; }
+  void store(float* p, Whole) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, First part) const { _mm512_mask_storeu_ps(p, mask(part), v); }
+  float first() const { return _mm512_cvtss_f32(v); }
+  static Vec blend(Vec x, Vec, Whole) { return x; }
+  static Vec blend(Vec x, Vec y, First part) { return {_mm512_mask_blend_ps(mask(part), y.v, x.v)}; }
+
+  friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+  friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+  friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+  friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+  static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+  static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v)};
+  }
+  static Vec swap_neighbours(Vec a) { return {_mm512_permute_ps(a.v, 0xB1)}; }
+  static Vec scale_by_power(Vec a, Vec shifted) {
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted.v), 23);
+    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), exponent))};
+  }
+
+  template <int h>
+  static Vec fold(Vec a, Vec b) {
+    if constexpr (h == 8) return {_mm512_shuffle_f32x4(a.v, b.v, 0x44) + _mm512_shuffle_f32x4(a.v, b.v, 0xEE)};
+    if constexpr (h == 4) return {_mm512_shuffle_f32x4(a.v, b.v, 0x88) + _mm512_shuffle_f32x4(a.v, b.v, 0xDD)};
+    if constexpr (h == 2) return {_mm512_shuffle_ps(a.v, b.v, 0x44) + _mm512_shuffle_ps(a.v, b.v, 0xEE)};
+    if constexpr (h == 1) return {_mm512_shuffle_ps(a.v, b.v, 0x88) + _mm512_shuffle_ps(a.v, b.v, 0xDD)};
+  }
+};
+
+template <>
+struct Vec<double> {
+  static constexpr Size size = 8;
+  static constexpr int tile_rows = 4, tile_vectors = 4, dot_rows = 4, dot_cols = 4;
+  __m512d v;
+
+  static __mmask8 mask(First part) { return static_cast<__mmask8>((1u << part.count) - 1u); }
+
+  static Vec zero() { return {_mm512_setzero_pd()}; }
+  static Vec broadcast(double x) { return {_mm512_set1_pd(x)}; }
+  static Vec load(const double* p, Whole) { return {_mm512_loadu_pd(p)}; }
+  static Vec load(const double* p, First part) { return {_mm512_maskz_loadu_pd(mask(part), p)}; }
+  static Vec load(const float* p, Whole) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+  static Vec load(const float* p, First part) { return {_mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask(part), p))}; }
+  void store(double* p, Whole) const { _mm512_storeu_pd(p, v); }
+  void store(double* p, First part) const { _mm512_mask_storeu_pd(p, mask(part), v); }
+  double first() const { return _mm512_cvtsd_f64(v); }
+  static Vec blend(Vec x, Vec, Whole) { return x; }
+  static Vec blend(Vec x, Vec y, First part) { return {_mm512_mask_blend_pd(mask(part), y.v, x.v)}; }
+
+  friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+  friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+  friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+  friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+  static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  static Vec sqrt(Vec a) { return {_mm512_sqrt_pd(a.v)}; }
+  static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v)};
+  }
+  static Vec swap_neighbours(Vec a) { return {_mm512_permute_pd(a.v, 0x55)}; }
+  static Vec scale_by_power(Vec a, Vec shifted) {
+    const __m512i exponent = _mm512_slli_epi64(_mm512_castpd_si512(shifted.v), 52);
+    return {_mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a.v), exponent))};
+  }
+
+  template <int h>
+  static Vec fold(Vec a, Vec b) {
+    if constexpr (h == 4) return {_mm512_shuffle_f64x2(a.v, b.v, 0x44) + _mm512_shuffle_f64x2(a.v, b.v, 0xEE)};
+    if constexpr (h == 2) return {_mm512_shuffle_f64x2(a.v, b.v, 0x88) + _mm512_shuffle_f64x2(a.v, b.v, 0xDD)};
+    if constexpr (h == 1) return {_mm512_unpacklo_pd(a.v, b.v) + _mm512_unpackhi_pd(a.v, b.v)};
+  }
+};
+
+}  // namespace
+}  // namespace ttt

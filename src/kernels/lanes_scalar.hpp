@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// The vector in portable C++: an array. The reference for all others.
+#pragma once
+
+#include "kernels/common.hpp"
+
+namespace ttt {
+namespace {
+
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+inline float add_exponent(float x, float n) {
+  std::uint32_t bits, exponent;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  __builtin_memcpy(&exponent, &n, sizeof n);
+  bits += exponent << 23;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+inline double add_exponent(double x, double n) {
+  std::uint64_t bits, exponent;
+  __builtin_memcpy(&bits, &x, sizeof x);
+  __builtin_memcpy(&exponent, &n, sizeof n);
+  bits += exponent << 52;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+template <class T>
+struct Vec {
+  static constexpr Size size = 64 / sizeof(T);
+  static constexpr int tile_rows = 2, tile_vectors = 1, dot_rows = 1, dot_cols = 1;
+  T lane[size];
+
+  template <class F>
+  static Vec generate(F f) {
+    Vec r;
+    for (Size i = 0; i < size; ++i) r.lane[i] = f(i);
+    return r;
+  }
+
+  static Vec zero() { return broadcast(0); }
+  static Vec broadcast(T x) {
+    return generate([&](Size) { return x; });
+  }
+  template <class U>
+  static Vec load(const U* p, Whole) {
+    return generate([&](Size i) { return T{p[i]}; });
+  }
+  template <class U>
+  static Vec load(const U* p, First part) {
+    return generate([&](Size i) { return i < part.count ? T{p[i]} : T{0}; });
+  }
+  void store(T* p, Whole) const { store(p, First{size}); }
+  void store(T* p, First part) const {
+    for (Size i = 0; i < part.count; ++i) p[i] = lane[i];
+  }
+  T first() const { return lane[0]; }
+
+  /// The lanes that `part` names from x, the others from y.
+  static Vec blend(Vec x, Vec, Whole) { return x; }
+  static Vec blend(Vec x, Vec y, First part) {
+    return generate([&](Size i) { return i < part.count ? x.lane[i] : y.lane[i]; });
+  }
+
+  friend Vec operator+(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] + b.lane[i]; });
+  }
+  friend Vec operator-(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] - b.lane[i]; });
+  }
+  friend Vec operator*(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] * b.lane[i]; });
+  }
+  friend Vec operator/(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] / b.lane[i]; });
+  }
+  /// a b + c, rounded once.
+  static Vec fma(Vec a, Vec b, Vec c) {
+    return generate([&](Size i) { return fused(a.lane[i], b.lane[i], c.lane[i]); });
+  }
+  static Vec sqrt(Vec a) {
+    return generate([&](Size i) { return root(a.lane[i]); });
+  }
+  /// a > b ? x : y. So a NaN in a or b gives y.
+  static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
+    return generate([&](Size i) { return a.lane[i] > b.lane[i] ? x.lane[i] : y.lane[i]; });
+  }
+  /// Exchanges lanes 2 m and 2 m + 1.
+  static Vec swap_neighbours(Vec a) {
+    return generate([&](Size i) { return a.lane[i ^ 1]; });
+  }
+  /// a 2^n by adding to the exponent; n stands in the low bits of `shifted`.
+  static Vec scale_by_power(Vec a, Vec shifted) {
+    return generate([&](Size i) { return add_exponent(a.lane[i], shifted.lane[i]); });
+  }
+
+  /// Adds the upper half of every group of 2 h lanes to the lower half, in a and in b, and puts the results into one
+  /// vector: first those of a, then those of b; where h lanes are less than 16 bytes, alternating in every 16 bytes.
+  template <int h>
+  static Vec fold(Vec a, Vec b) {
+    constexpr Size span = h * sizeof(T) < 16 ? 16 / sizeof(T) : size;
+    Vec r;
+    for (Size begin = 0; begin < size; begin += span) {
+      for (Size i = 0; i < span / 2; ++i) {
+        const Size from = begin + i / h * 2 * h + i % h;
+        r.lane[begin + i] = a.lane[from] + a.lane[from + h];
+        r.lane[begin + span / 2 + i] = b.lane[from] + b.lane[from + h];
+      }
+    }
+    return r;
+  }
+};
+
+}  // namespace
+}  // namespace ttt

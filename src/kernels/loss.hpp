@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The outer loss over rows of logits.
+#pragma once
+
+#include "kernels/common.hpp"
+#include "kernels/exp.hpp"
+#include "math.hpp"
+
+namespace ttt {
+namespace {
+
+template <class T>
+T largest(const T* x, Size n) {
+  using V = Vec<T>;
+  V most = V::broadcast(x[0]);
+  each_vector<T>(n, [&](Size j, auto part) {
+    const V v = V::blend(V::load(x + j, part), most, part);
+    most = V::if_greater(most, v, most, v);
+  });
+  T lanes[V::size];
+  most.store(lanes, Whole{});
+  for (Size h = V::size / 2; h > 0; h /= 2) {
+    for (Size i = 0; i < h; ++i) lanes[i] = lanes[i] > lanes[i + h] ? lanes[i] : lanes[i + h];
+  }
+  return lanes[0];
+}
+
+template <class T>
+void cross_entropy(Rows<T> logits, const std::int32_t* target, T factor, T* loss) {
+  using V = Vec<T>;
+  for (Size t = 0; t < logits.rows; ++t) {
+    T* x = row(logits, t);
+    if (target[t] < 0) {
+      each_vector<T>(logits.cols, [&](Size j, auto part) { V::zero().store(x + j, part); });
+      loss[t] = 0;
+      continue;
+    }
+    const T most = largest(x, logits.cols), at_target = x[target[t]];
+    V total = V::zero();
+    each_vector<T>(logits.cols, [&](Size j, auto part) {
+      const V e = exp<T>(V::load(x + j, part) - V::broadcast(most));
+      total = total + only<T>(e, part);
+      e.store(x + j, part);
+    });
+    const T partition = sum(total);
+    each_vector<T>(logits.cols, [&](Size j, auto part) {
+      (V::load(x + j, part) * V::broadcast(factor / partition)).store(x + j, part);
+    });
+    x[target[t]] -= factor;
+    loss[t] = static_cast<T>(math::log(partition) + (static_cast<double>(most) - at_target));
+  }
+}
+
+}  // namespace
+}  // namespace ttt

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// Tiles of a product that stay in registers: their shapes, their loops and the one inner loop of all products but dots.
+#pragma once
+
+#include "kernels/common.hpp"
+
+namespace ttt {
+namespace {
+
+/// Some rows and vectors of columns of a product.
+template <class T, int R, int N>
+struct Tile {
+  Vec<T> at[R][N];
+
+  friend Tile operator+(const Tile& a, const Tile& b) {
+    Tile c;
+    for (int i = 0; i < R; ++i) {
+      for (int v = 0; v < N; ++v) c.at[i][v] = a.at[i][v] + b.at[i][v];
+    }
+    return c;
+  }
+};
+
+/// A factor of which `accumulate` takes element i of step p from data[i * stride + p * step].
+template <class T>
+struct Strided {
+  const T* data;
+  Size stride, step;
+};
+
+/// The panels of columns that a tile covers: f(first column, Constant<vectors>, part of the last vector).
+template <class T, class F>
+void each_panel(Size cols, F f) {
+  constexpr int N = Vec<T>::tile_vectors;
+  constexpr Size W = Vec<T>::size;
+  Size j = 0;
+  for (; j + N * W <= cols; j += N * W) f(j, Constant<N>{}, Whole{});
+  if (j == cols) return;
+  const Size vectors = (cols - j + W - 1) / W;
+  with_count<N>(vectors, [&](auto count) { f(j, count, First{cols - j - (vectors - 1) * W}); });
+}
+
+/// f(first, Constant<rows>) for groups of at most `max` rows.
+template <int max, class F>
+void each_group(Size rows, F f) {
+  Size i = 0;
+  for (; i + max <= rows; i += max) f(i, Constant<max>{});
+  if (i < rows) with_count<max>(rows - i, [&](auto count) { f(i, count); });
+}
+
+template <class T, int R, int N, class F>
+[[gnu::always_inline]] inline void each_in_tile(F f) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v) f(i, v);
+  }
+}
+
+template <class T, int N, class Part>
+[[gnu::always_inline]] inline Vec<T> load_vector(const T* p, int v, Part last) {
+  const T* at = p + v * Vec<T>::size;
+  return v + 1 < N ? Vec<T>::load(at, Whole{}) : Vec<T>::load(at, last);
+}
+
+template <class T, int N, class Part>
+[[gnu::always_inline]] inline void store_vector(T* p, int v, Vec<T> x, Part last) {
+  T* at = p + v * Vec<T>::size;
+  v + 1 < N ? x.store(at, Whole{}) : x.store(at, last);
+}
+
+/// Copies k rows of N vectors to one place, where they do not compete for the same lines of the cache.
+template <class T, int N, class Part>
+void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
+  for (Size p = 0; p < k; ++p) {
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v) {
+      store_vector<T, N>(packed + p * N * Vec<T>::size, v, load_vector<T, N>(panel + p * stride, v, last), Whole{});
+    }
+  }
+}
+
+/// tile_iv += sum_{p < k} A_ip B_pv, one fused multiply-add after the other.
+template <class T, int R, int N, class Part>
+[[gnu::always_inline]] inline void accumulate(Tile<T, R, N>& tile, Strided<T> A, const T* B, Size B_stride, Size k,
+                                              Part last) {
+  Tile<T, R, N> sum = tile;
+  for (Size p = 0; p < k; ++p) {
+    Vec<T> b[N];
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v) b[v] = load_vector<T, N>(B, v, last);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const Vec<T> a = Vec<T>::broadcast(A.data[i * A.stride]);
+#pragma GCC unroll 8
+      for (int v = 0; v < N; ++v) sum.at[i][v] = Vec<T>::fma(a, b[v], sum.at[i][v]);
+    }
+    A.data += A.step;
+    B += B_stride;
+  }
+  tile = sum;
+}
+
+}  // namespace
+}  // namespace ttt

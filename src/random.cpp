@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// The generator and the distributions, from integer arithmetic and our own elementary functions.
+#include "ttt/random.hpp"
+
+#include <bit>
+#include <cmath>
+
+#include "math.hpp"
+#include "ttt/error.hpp"
+
+namespace ttt {
+
+Rng::Rng(std::uint64_t seed) : state{} {
+  for (std::uint64_t& word : state) {  // splitmix64
+    seed += 0x9E3779B97F4A7C15u;
+    word = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9u;
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EBu;
+    word ^= word >> 31;
+  }
+}
+
+std::uint64_t Rng::next() {
+  const std::uint64_t result = std::rotl(state[0] + state[3], 23) + state[0];
+  const std::uint64_t shifted = state[1] << 17;
+  state[2] ^= state[0];
+  state[3] ^= state[1];
+  state[1] ^= state[2];
+  state[0] ^= state[3];
+  state[2] ^= shifted;
+  state[3] = std::rotl(state[3], 45);
+  return result;
+}
+
+double Rng::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+double Rng::normal() {
+  constexpr double two_pi = 6.283185307179586477;
+  const double radius = std::sqrt(-2 * math::log(1 - uniform()));  // 1 - uniform() is never 0
+  return radius * math::cos(two_pi * uniform());
+}
+
+std::uint64_t Rng::below(std::uint64_t n) {
+  require(n > 0, "Rng::below: expected a bound of at least 1, found 0");
+  const std::uint64_t surplus = -n % n;  // 2^64 mod n: the values that would come once too often
+  std::uint64_t value = next();
+  while (value < surplus) value = next();
+  return value % n;
+}
+
+template <class T>
+void fill_normal(View<T, 1> x, double deviation, Rng& rng) {
+  for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(deviation * rng.normal());
+}
+
+template <class T>
+void fill_uniform(View<T, 1> x, double low, double high, Rng& rng) {
+  for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(low + (high - low) * rng.uniform());
+}
+
+template TTT_EXPORT void fill_normal<float>(View<float, 1>, double, Rng&);
+template TTT_EXPORT void fill_normal<double>(View<double, 1>, double, Rng&);
+template TTT_EXPORT void fill_uniform<float>(View<float, 1>, double, double, Rng&);
+template TTT_EXPORT void fill_uniform<double>(View<double, 1>, double, double, Rng&);
+
+}  // namespace ttt
