@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// One token at a time, for 1 and 8 streams at once, through single layers and through a small language model. Reading
+// weights is most of the work, so the bytes that must be read are counted too. On all threads: set OMP_NUM_THREADS for
+// fewer.
+#include <vector>
+
+#include "bench.hpp"
+#include "small_model.hpp"
+#include "ttt/layer.hpp"
+
+namespace ttt::bench {
+namespace {
+
+/// As many equal layers as take 96 MiB: in a model, too, the other layers push a layer out of the cache between two
+/// tokens. Made once, as the calls by which Google Benchmark finds the number of iterations all begin at the beginning.
+template <InnerModel M, Index hidden_size, Index heads>
+const std::vector<Layer<M>>& layers() {
+  static const std::vector<Layer<M>> made = [] {
+    Rng rng(1);
+    const Layer<M> layer({.hidden_size = hidden_size, .num_heads = heads}, rng);
+    const double enough = 96 * 1024.0 * 1024.0;
+    return std::vector<Layer<M>>(1 + static_cast<std::size_t>(enough / bytes_per_step<M>(layer.config(), 1)), layer);
+  }();
+  return made;
+}
+
+template <InnerModel M, Index hidden_size, Index heads>
+void layer(benchmark::State& state) {
+  const Index batch = state.range(0);
+  const std::vector<Layer<M>>& layers = bench::layers<M, hidden_size, heads>();
+  Rng rng(2);
+  const Tensor<float, 3> x = normal<float>({batch, 1, hidden_size}, rng);
+  Tensor<float, 3> y(x.shape());
+  std::vector<LayerState<M>> streams;
+  for (const Layer<M>& one : layers) streams.push_back(one.start(batch));
+  Workspace work;
+  std::size_t i = 0;
+  for (auto _ : state) {
+    layers[i].forward(x, streams[i], work, y);
+    i = (i + 1) % layers.size();
+  }
+  const LayerConfig& config = layers.front().config();
+  count(state, "tokens", real(batch));
+  count(state, "FLOP", real(batch) * flop_per_token<M>(config));
+  count(state, "bytes", bytes_per_step<M>(config, batch));
+}
+
+/// The whole model, logits included. Its weights, 13 MB, may stay in the outermost cache.
+void model(benchmark::State& state, LayerType type) {
+  const Index batch = state.range(0);
+  const Model model = small_model(type);
+  const Index vocabulary = model.config().vocab_size;
+  Tensor<Token, 2> tokens({batch, 1});
+  Tensor<float, 2> logits({batch, vocabulary});
+  ModelState<float> streams = model.start(batch);
+  Workspace work;
+  for (auto _ : state) {
+    for (Token& token : tokens) token = static_cast<Token>((token + 1) % vocabulary);
+    model.forward_last(tokens, streams, work, logits);
+  }
+  count(state, "tokens", real(batch));
+  count(state, "FLOP", real(batch) * flop_per_token(model.config()));
+  count(state, "bytes", bytes_per_step(model.config(), batch));
+}
+
+using Linear = LinearModel<float>;
+using Mlp = MlpModel<float>;
+
+void batches(benchmark::internal::Benchmark* b) {
+  b->ArgName("batch")->Arg(1)->Arg(8)->Apply(set_clock)->Unit(benchmark::kMicrosecond);
+}
+
+BENCHMARK(layer<Linear, 768, 12>)->Name("decode/layer/linear/768x12")->Apply(batches);
+BENCHMARK(layer<Linear, 2048, 32>)->Name("decode/layer/linear/2048x32")->Apply(batches);
+BENCHMARK(layer<Mlp, 768, 12>)->Name("decode/layer/mlp/768x12")->Apply(batches);
+BENCHMARK(layer<Mlp, 2048, 32>)->Name("decode/layer/mlp/2048x32")->Apply(batches);
+BENCHMARK_CAPTURE(model, linear, LayerType::linear)->Name("decode/model/linear/256x4")->Apply(batches);
+BENCHMARK_CAPTURE(model, mlp, LayerType::mlp)->Name("decode/model/mlp/256x4")->Apply(batches);
+
+}  // namespace
+}  // namespace ttt::bench

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Whole layers over 512 tokens of one sequence, forward and backward, on all threads: set OMP_NUM_THREADS for fewer.
+#include "bench.hpp"
+#include "ttt/layer.hpp"
+
+namespace ttt::bench {
+namespace {
+
+constexpr Index time = 512;
+
+/// Made once, as the calls by which Google Benchmark finds the number of iterations all begin at the beginning.
+template <InnerModel M, Index hidden_size, Index heads>
+const Layer<M>& layer() {
+  static const Layer<M> made = [] {
+    Rng rng(1);
+    return Layer<M>({.hidden_size = hidden_size, .num_heads = heads}, rng);
+  }();
+  return made;
+}
+
+/// Goes on with the state of the iteration before.
+template <InnerModel M, Index hidden_size, Index heads>
+void forward(benchmark::State& state) {
+  const Layer<M>& layer = bench::layer<M, hidden_size, heads>();
+  Rng rng(2);
+  const Tensor<float, 3> x = normal<float>({1, time, hidden_size}, rng);
+  Tensor<float, 3> y(x.shape());
+  LayerState<M> stream = layer.start(1);
+  Workspace work;
+  layer.forward(x, stream, work, y);  // makes `work` as large as it will be
+  for (auto _ : state) layer.forward(x, stream, work, y);
+  count(state, "tokens", real(time));
+  count(state, "FLOP", real(time) * flop_per_token<M>(layer.config()));
+}
+
+/// Of one forward pass, whose tape is read again and again. The forward pass is not timed.
+template <InnerModel M, Index hidden_size, Index heads>
+void backward(benchmark::State& state) {
+  const Layer<M>& layer = bench::layer<M, hidden_size, heads>();
+  Rng rng(2);
+  const Tensor<float, 3> x = normal<float>({1, time, hidden_size}, rng),
+                         dy = normal<float>({1, time, hidden_size}, rng);
+  Tensor<float, 3> y(x.shape()), dx(x.shape());
+  LayerState<M> stream = layer.start(1);
+  LayerTape<M> tape;
+  LayerParams<M> gradient = LayerParams<M>::zeros(layer.config());
+  Workspace work;
+  layer.forward(x, stream, tape, work, y);
+  const auto once = [&] {
+    LayerState<M> d_stream = layer.zeros(1);
+    layer.backward(tape, dy, d_stream, work, dx, gradient);
+  };
+  once();  // makes `work` as large as it will be
+  for (auto _ : state) once();
+  count(state, "tokens", real(time));
+  count(state, "FLOP", 2 * real(time) * flop_per_token<M>(layer.config()));
+}
+
+using Linear = LinearModel<float>;
+using Mlp = MlpModel<float>;
+
+void settings(benchmark::internal::Benchmark* b) { b->Apply(set_clock)->Unit(benchmark::kMillisecond); }
+
+BENCHMARK(forward<Linear, 768, 12>)->Name("layer/linear/768x12")->Apply(settings);
+BENCHMARK(forward<Linear, 2048, 32>)->Name("layer/linear/2048x32")->Apply(settings);
+BENCHMARK(forward<Mlp, 768, 12>)->Name("layer/mlp/768x12")->Apply(settings);
+BENCHMARK(forward<Mlp, 2048, 32>)->Name("layer/mlp/2048x32")->Apply(settings);
+BENCHMARK(backward<Linear, 768, 12>)->Name("layer/linear/backward/768x12")->Apply(settings);
+BENCHMARK(backward<Mlp, 768, 12>)->Name("layer/mlp/backward/768x12")->Apply(settings);
+
+}  // namespace
+}  // namespace ttt::bench

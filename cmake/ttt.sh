@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# From a bare checkout to the demo or the tests, with one command.
+set -euo pipefail
+
+usage() {
+  cat << 'END'
+usage: cmake/ttt.sh demo [option...] [arguments of the demo]
+       cmake/ttt.sh test [option...] [arguments of ctest]
+       cmake/ttt.sh packages [option...] package...
+
+demo      builds and runs the demo; everything is built in build/
+test      builds everything and runs the tests, except those that take minutes
+packages  only installs those of these Debian packages that are missing
+
+  --long        run the long tests too
+  --no-install  do not look for missing packages
+  --print       print the commands instead of running them
+END
+}
+
+needed_by_demo=(g++ make cmake libeigen3-dev nlohmann-json3-dev)
+needed_by_test=("${needed_by_demo[@]}" libgtest-dev libbenchmark-dev pkg-config)
+text=bible-kjv # the text that the demo learns, if it can be had
+
+print=false
+install=true
+long=false
+
+run() {
+  printf '+ %s\n' "$*"
+  "$print" || "$@"
+}
+
+# --- what is there ----------------------------------------------------------------------------------------------------
+
+# Asks CMake, as the build will, so that a package counts wherever it comes from.
+cmake_finds() { # name
+  local dir status=0
+  dir=$(mktemp -d)
+  printf 'cmake_minimum_required(VERSION 3.25)\nproject(probe CXX)\nfind_package(%s REQUIRED)\n' "$1" \
+    > "$dir/CMakeLists.txt"
+  cmake -S "$dir" -B "$dir/build" > "$dir/log" 2>&1 || status=$?
+  rm -rf "$dir"
+  return $status
+}
+
+is_there() { # Debian package
+  case $1 in
+    g++) command -v "${CXX:-c++}" ;;
+    make | cmake | clang-format) command -v "$1" ;;
+    pkg-config) command -v pkg-config || command -v pkgconf ;;
+    binutils) command -v nm ;;
+    clang) command -v clang++ ;;
+    bible-kjv) command -v bible ;;
+    libeigen3-dev) cmake_finds Eigen3 ;;
+    nlohmann-json3-dev) cmake_finds nlohmann_json ;;
+    libgtest-dev) cmake_finds GTest ;;
+    libbenchmark-dev) cmake_finds benchmark ;;
+    *) dpkg-query -W -f '${db:Status-Status}' "$1" | grep -qx installed ;;
+  esac > /dev/null 2>&1
+}
+
+missing_of() { # packages...
+  local package
+  for package; do
+    is_there "$package" || printf '%s ' "$package"
+  done
+}
+
+# --- what is missing --------------------------------------------------------------------------------------------------
+
+as_root() {
+  if (($(id -u) == 0)); then
+    run env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    run sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  fi
+}
+
+# Only Debian and its relatives have their packages installed; elsewhere, and without the right to, says what to install.
+can_install() {
+  command -v apt-get > /dev/null && { (($(id -u) == 0)) || command -v sudo > /dev/null; }
+}
+
+lists_are_fresh=false
+apt_install() { # packages...
+  if ! "$lists_are_fresh"; then
+    # A list that cannot be had need not be the one that matters: the installation decides.
+    as_root apt-get update || true
+    lists_are_fresh=true
+  fi
+  as_root apt-get install -y --no-install-recommends "$@"
+}
+
+provide() { # packages...
+  local -a missing
+  read -ra missing <<< "$(missing_of "$@")"
+  if ((${#missing[@]} == 0)); then
+    return
+  fi
+  if ! can_install; then
+    printf 'Missing: %s\n' "${missing[*]}" >&2
+    printf 'These are the names of Debian 12. Install the packages as root with the package manager of this system,\n' >&2
+    printf 'or, if they are there in a place that was not searched, repeat this with --no-install.\n' >&2
+    exit 1
+  fi
+  apt_install "${missing[@]}"
+}
+
+provide_text() {
+  if is_there "$text"; then
+    return
+  fi
+  if ! can_install || ! apt_install "$text"; then
+    printf 'The text of the package %s cannot be had; the demo goes on without it.\n' "$text"
+  fi
+}
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+jobs() { getconf _NPROCESSORS_ONLN; }
+
+demo() { # arguments of the demo
+  if "$install"; then
+    provide "${needed_by_demo[@]}"
+    provide_text
+  fi
+  run cmake -S . -B build -DTTT_BUILD_TESTS=OFF -DTTT_BUILD_BENCH=OFF -DTTT_BUILD_EXAMPLES=ON
+  run cmake --build build --target demo --parallel "$(jobs)"
+  run build/examples/demo/demo "$@"
+}
+
+test_everything() { # arguments of ctest
+  if "$install"; then
+    provide "${needed_by_test[@]}"
+  fi
+  if ! "$long"; then
+    set -- -LE long "$@"
+  fi
+  run cmake -S . -B build -DTTT_BUILD_TESTS=ON -DTTT_BUILD_BENCH=ON -DTTT_BUILD_EXAMPLES=ON
+  run cmake --build build --parallel "$(jobs)"
+  run ctest --test-dir build --output-on-failure "$@"
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+word=${1:-}
+shift || true
+while (($# > 0)); do
+  case $1 in
+    --no-install) install=false ;;
+    --print) print=true ;;
+    --long) long=true ;;
+    --help | -h) word=help ;;
+    *) break ;;
+  esac
+  shift
+done
+
+case $word in
+  demo) demo "$@" ;;
+  test) test_everything "$@" ;;
+  packages) provide "$@" ;;
+  help | --help | -h) usage ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac

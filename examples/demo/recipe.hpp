@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Every size and rate of the demo: what can be learned in two minutes on two cores.
+#pragma once
+
+#include "ttt/train.hpp"
+
+namespace demo {
+
+using ttt::Index;
+
+inline constexpr Index trained_length = 256;         // bytes of a sequence in training
+inline constexpr Index batch_size = 4;               // sequences of one step
+inline constexpr Index reach = 32 * trained_length;  // bytes of a held-out passage
+inline constexpr Index most_passages = 32;
+inline constexpr Index sample_length = 500;
+inline constexpr double temperature = 0.8;
+
+/// A small model of bytes on the Mamba backbone.
+inline ttt::ModelConfig model_config(ttt::LayerType layer) {
+  return {.vocab_size = 256,
+          .hidden_size = 128,
+          .num_layers = 4,
+          .num_heads = 4,
+          .layer_type = layer,
+          .share_qk = true,
+          .use_gate = true,
+          .pre_conv = true,
+          .bos_token_id = {},
+          .eos_token_id = {}};
+}
+
+/// The paper's recipe, with a rate for a model of this size.
+inline ttt::TrainerConfig trainer_config(ttt::LayerType layer, Index steps, double inner_lr) {
+  ttt::TrainerConfig config = ttt::paper_recipe(layer, steps);
+  config.batch_size = batch_size;
+  config.learning_rate.peak_lr = 6e-3;
+  config.inner_lr = inner_lr;
+  return config;
+}
+
+}  // namespace demo

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// A caller's rounding mode, or its mode of flushing denormals, changes no bit of a layer and is left as it was.
+#include <gtest/gtest.h>
+
+#include <cfenv>
+
+#include "support/layer_problem.hpp"
+#include "support/same_bits.hpp"
+
+#ifdef __SSE__
+#include <pmmintrin.h>
+#endif
+
+namespace ttt::support {
+namespace {
+
+template <class M>
+struct Outcome {
+  Tensor<typename M::Scalar, 3> y;
+  LayerState<M> state;
+  typename LayerProblem<M>::Gradients gradients;
+};
+
+// Inputs so small that intermediate values and gradients are denormal, beside others of size 1.
+template <class M>
+class LayerEnvironment : public testing::Test {
+ protected:
+  using T = typename M::Scalar;
+
+  LayerEnvironment() {
+    for (Index i = 0; i < problem.x.size(); i += 3) {
+      problem.x.data()[i] *= std::numeric_limits<T>::min() * T(4);
+      problem.dy.data()[i] *= std::numeric_limits<T>::min() * T(4);
+    }
+    for (T& weight : problem.layer.params().v_proj) weight *= std::numeric_limits<T>::min();
+  }
+
+  Outcome<M> run() {
+    Outcome<M> r{Tensor<T, 3>(problem.x.shape()), problem.start(), {}};
+    Workspace work;
+    problem.layer.forward(problem.x, r.state, work, r.y);
+    r.gradients = problem.gradients();
+    return r;
+  }
+
+  void expect_same(const Outcome<M>& found, const Outcome<M>& expected) {
+    EXPECT_TRUE(same_bits(found.y, expected.y));
+    EXPECT_TRUE(same_state(found.state, expected.state));
+    EXPECT_TRUE(same_bits(found.gradients.x, expected.gradients.x));
+    EXPECT_TRUE(same_bits(found.gradients.params, expected.gradients.params));
+  }
+
+  Rng rng{11};
+  LayerProblem<M> problem{full_config(), 2, 0, 30, rng};
+};
+
+using Models = testing::Types<LinearModel<float>, LinearModel<double>, MlpModel<float>, MlpModel<double>>;
+TYPED_TEST_SUITE(LayerEnvironment, Models);
+
+TYPED_TEST(LayerEnvironment, RoundingModesChangeNothing) {
+  const auto expected = this->run();
+  for (const int mode : {FE_TOWARDZERO, FE_UPWARD}) {
+    for (const Index n : {1, 2}) {
+      const Threads with(n);
+      std::fesetround(mode);
+      const auto found = this->run();
+      const int after = std::fegetround();
+      std::fesetround(FE_TONEAREST);
+      EXPECT_EQ(after, mode);
+      this->expect_same(found, expected);
+    }
+  }
+}
+
+#ifdef __SSE__
+TYPED_TEST(LayerEnvironment, FlushingDenormalsChangesNothing) {
+  const auto expected = this->run();
+  const unsigned before = _mm_getcsr();
+  for (const Index n : {1, 2}) {
+    const Threads with(n);
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+    _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+    const auto found = this->run();
+    const bool flushes = _MM_GET_FLUSH_ZERO_MODE() == _MM_FLUSH_ZERO_ON;
+    const bool reads_zero = _MM_GET_DENORMALS_ZERO_MODE() == _MM_DENORMALS_ZERO_ON;
+    _mm_setcsr(before);
+    EXPECT_TRUE(flushes);
+    EXPECT_TRUE(reads_zero);
+    this->expect_same(found, expected);
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace ttt::support

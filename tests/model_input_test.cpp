@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// What a language model refuses, and that refusing changes nothing; and what it does with streams and with nothing.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <utility>
+
+#include "support/model_problem.hpp"
+
+namespace ttt::support {
+namespace {
+
+class ModelInput : public testing::TestWithParam<ModelConfig> {
+ protected:
+  ModelInput() {
+    Tensor<float, 2> last({2, 29});
+    model.forward_last(random_tokens(2, 7, 29, rng), state, work, last);
+    before = state.clone();
+  }
+
+  /// Each call throws ShapeError with all these words, and the state stays.
+  void expect_refused(const std::function<void()>& call, const std::vector<std::string>& words) {
+    try {
+      call();
+      ADD_FAILURE() << "accepted, expected a complaint about " << words.front();
+    } catch (const ShapeError& e) {
+      for (const std::string& word : words) EXPECT_NE(std::string(e.what()).find(word), std::string::npos) << e.what();
+    }
+    EXPECT_TRUE(same_state(state, before));
+  }
+
+  Rng rng{4};
+  Model model = random_model<float>(GetParam(), rng);
+  ModelState<float> state = model.start(2), before;
+  Workspace work;
+};
+
+TEST_P(ModelInput, TokensOutsideTheVocabularyAreRefused) {
+  for (const Token wrong : {-1, 29, ignored}) {
+    Tensor<Token, 2> tokens = random_tokens(2, 6, 29, rng);
+    const Tensor<Token, 2> targets = random_tokens(2, 6, 29, rng);
+    tokens[1][5] = wrong;
+    Tensor<float, 3> logits({2, 6, 29});
+    Tensor<float, 2> last({2, 29}), losses({2, 6});
+    ModelTape<float> tape;
+    ModelParams<float> gradient = ModelParams<float>::zeros(model.config());
+    const std::vector<std::string> words{"28", std::to_string(wrong)};
+    expect_refused([&] { model.forward(tokens, state, work, logits); }, words);
+    expect_refused([&] { model.forward_last(tokens, state, work, last); }, words);
+    expect_refused([&] { model.token_losses(tokens, targets, state, work, losses); }, words);
+    expect_refused([&] { model.forward_loss(tokens, targets, state, tape, work, gradient); }, words);
+    EXPECT_TRUE(same_bits(gradient, ModelParams<float>::zeros(model.config())));
+    if (wrong == ignored) continue;
+    expect_refused([&] { model.token_losses(targets, tokens, state, work, losses); }, words);
+    expect_refused([&] { model.forward_loss(targets, tokens, state, tape, work, gradient); }, words);
+  }
+}
+
+TEST_P(ModelInput, WrongShapesAreRefused) {
+  const Tensor<Token, 2> tokens = random_tokens(2, 6, 29, rng), three = random_tokens(3, 6, 29, rng);
+  Tensor<float, 3> logits({2, 5, 29});
+  Tensor<float, 2> last({2, 28}), losses({2, 7});
+  const Tensor<Token, 2> none({2, 0}), longer = random_tokens(2, 7, 29, rng);
+  expect_refused([&] { model.forward(tokens, state, work, logits); }, {"[2, 6, 29]", "[2, 5, 29]"});
+  expect_refused([&] { model.forward(three, state, work, logits); }, {"2", "[3, 6]"});
+  expect_refused([&] { model.forward_last(tokens, state, work, last); }, {"[2, 29]", "[2, 28]"});
+  expect_refused([&] { model.token_losses(tokens, longer, state, work, losses); }, {"[2, 6]", "[2, 7]"});
+  expect_refused([&] { model.token_losses(tokens, tokens, state, work, losses); }, {"[2, 6]", "[2, 7]"});
+  Tensor<float, 2> right({2, 29});
+  expect_refused([&] { model.forward_last(none, state, work, right); }, {"at least one token", "[2, 0]"});
+}
+
+TEST_P(ModelInput, StatesOfOtherModelsAreRefused) {
+  std::vector<ModelConfig> others(5, GetParam());
+  others[0].num_layers = 3;
+  others[1].layer_type = GetParam().layer_type == LayerType::linear ? LayerType::mlp : LayerType::linear;
+  others[2].mini_batch_size = 6;
+  others[3].share_qk = !GetParam().share_qk;
+  others[4].pre_conv = !GetParam().pre_conv;
+  const Tensor<Token, 2> tokens = random_tokens(2, 3, 29, rng);
+  Tensor<float, 2> last({2, 29});
+  for (const ModelConfig& config : others) {
+    ModelState<float> other = random_model<float>(config, rng).start(2);
+    EXPECT_THROW(model.forward_last(tokens, other, work, last), ShapeError);
+  }
+}
+
+TEST_P(ModelInput, NothingIsReadFromNothing) {
+  const Tensor<Token, 2> no_time({2, 0}), no_batch({0, 4});
+  Tensor<float, 3> logits({2, 0, 29});
+  model.forward(no_time, state, work, logits);
+  EXPECT_TRUE(same_state(state, before));
+  EXPECT_EQ(model(no_batch).shape(), (Shape<3>{0, 4, 29}));
+}
+
+TEST_P(ModelInput, StreamsMoveBetweenBatches) {
+  ModelState<float> other = model.start(1);
+  const Tensor<Token, 2> next = random_tokens(1, 6, 29, rng);
+  ModelState<float> alone = state.clone();
+  alone.streams.erase(alone.streams.begin());
+  Tensor<float, 2> expected({1, 29}), found({1, 29});
+  model.forward_last(next, alone, work, expected);
+  std::swap(state.streams[1], other.streams[0]);
+  model.forward_last(next, other, work, found);
+  EXPECT_TRUE(same_bits(found, expected));
+  EXPECT_TRUE(same_stream(other.streams[0], alone.streams[0]));
+}
+
+TEST_P(ModelInput, HiddenStatesAndLossesAreOfTheWholeCallAndChangeNoBit) {
+  const Tensor<Token, 2> tokens = random_tokens(2, 300, 29, rng);
+  std::vector<InnerLosses<float>> losses;
+  std::vector<Tensor<float, 3>> hidden;
+  ModelState<float> measured = model.start(2), plain = model.start(2);
+  Tensor<float, 3> logits({2, 300, 29});
+  model.forward(tokens, measured, work, logits, {.losses = &losses, .hidden = &hidden});
+  EXPECT_TRUE(same_bits(logits, model(tokens)));
+  Tensor<float, 2> last({2, 29});
+  model.forward_last(tokens, plain, work, last);
+  EXPECT_TRUE(same_state(measured, plain));
+
+  ASSERT_EQ(losses.size(), 2u);
+  ASSERT_EQ(hidden.size(), 3u);
+  // The last hidden state is what the head reads.
+  const Tensor<float, 2>& head = GetParam().tie_word_embeddings ? model.params().embed_tokens : model.params().lm_head;
+  for (const Index t : {0, 255, 256, 299}) {
+    for (Index v = 0; v < 29; ++v) {
+      double sum = 0, size = 0;
+      for (Index c = 0; c < 12; ++c) {
+        const double product = static_cast<double>(hidden[2][1][t][c]) * static_cast<double>(head[v][c]);
+        sum += product;
+        size += std::abs(product);
+      }
+      EXPECT_NEAR(static_cast<double>(logits[1][t][v]), sum, 12 * std::numeric_limits<float>::epsilon() * size);
+    }
+  }
+  for (const InnerLosses<float>& layer : losses) {
+    for (const Tensor<float, 3>* all : {&layer.initial, &layer.before, &layer.after}) {
+      ASSERT_EQ(all->shape(), (Shape<3>{2, 2, 300}));
+      for (const float loss : *all) ASSERT_GT(loss, 0.0f);
+    }
+    for (Index t = 0; t < 5; ++t) EXPECT_EQ(layer.before[0][1][t], layer.initial[0][1][t]) << "first mini-batch";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Small, ModelInput, testing::ValuesIn(small_models()), model_name);
+
+}  // namespace
+}  // namespace ttt::support

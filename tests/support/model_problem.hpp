@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Small language models of both backbones and both inner models, and the whole of what one makes of a text.
+#pragma once
+
+#include <vector>
+
+#include "support/pieces.hpp"
+#include "support/random_params.hpp"
+#include "support/same_bits.hpp"
+#include "ttt/model.hpp"
+
+namespace ttt::support {
+
+inline ModelConfig small_model(LayerType type, bool mamba) {
+  return {.vocab_size = 29,
+          .hidden_size = 12,
+          .num_layers = 2,
+          .num_heads = 2,
+          .intermediate_size = 20,
+          .layer_type = type,
+          .mini_batch_size = 5,
+          .rope_theta = 100.0,
+          .conv_kernel = 3,
+          .share_qk = mamba,
+          .use_gate = mamba,
+          .pre_conv = mamba,
+          .tie_word_embeddings = !mamba};
+}
+
+/// Both inner models in both backbones; one of the backbones ties its embeddings.
+inline std::vector<ModelConfig> small_models() {
+  std::vector<ModelConfig> all;
+  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+    for (const bool mamba : {false, true}) all.push_back(small_model(type, mamba));
+  }
+  return all;
+}
+
+/// Names of tests whose parameter is one of them.
+inline std::string model_name(const testing::TestParamInfo<ModelConfig>& test) {
+  return std::string(name(test.param.layer_type)) + (test.param.pre_conv ? "_mamba" : "_transformer");
+}
+
+template <class T>
+BasicModel<T> random_model(const ModelConfig& config, Rng& rng) {
+  return BasicModel<T>(config, random_params(ModelParams<T>::zeros(resolved(config)), rng));
+}
+
+inline Tensor<Token, 2> random_tokens(Index batch, Index time, Index vocab_size, Rng& rng) {
+  Tensor<Token, 2> tokens({batch, time});
+  for (Token& t : tokens) t = static_cast<Token>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+  return tokens;
+}
+
+/// f(name, tensor...) for everything that streams remember.
+template <class F, class Stream, class... Rest>
+void visit_stream(F f, Stream& stream, Rest&... rest) {
+  for (std::size_t i = 0; i < stream.layers.size(); ++i) {
+    const std::string prefix = "layer " + std::to_string(i) + ", ";
+    f(prefix + "front conv_tail", stream.layers[i].conv_tail, rest.layers[i].conv_tail...);
+    std::visit(
+        [&](auto& layer) {
+          using State = std::remove_cvref_t<decltype(layer)>;
+          State::visit([&](const std::string& name, auto&... t) { f(prefix + name, t...); }, layer,
+                       std::get<State>(rest.layers[i].layer)...);
+        },
+        stream.layers[i].layer);
+  }
+}
+
+template <class T>
+void fill_state(ModelState<T>& state, double deviation, Rng& rng) {
+  for (ModelStream<T>& stream : state.streams) {
+    visit_stream([&](const std::string&, auto& t) { fill_normal<T>({t.data(), {t.size()}}, deviation, rng); }, stream);
+  }
+}
+
+/// All that one training step computes.
+template <class T>
+struct Step {
+  double loss = 0;
+  ModelState<T> state, d_state;
+  ModelParams<T> gradient;
+};
+
+/// Forward and backward over one batch; `d_state` is the cotangent of the state after it.
+template <class T>
+Step<T> training_step(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
+                      ModelState<T> state, ModelState<T> d_state, double inner_lr = 1.0) {
+  Step<T> step{0, std::move(state), std::move(d_state), ModelParams<T>::zeros(model.config())};
+  ModelTape<T> tape;
+  Workspace work;
+  step.loss = model.forward_loss(tokens, targets, step.state, tape, work, step.gradient, 1.0, inner_lr);
+  model.backward(tape, step.d_state, work, step.gradient);
+  return step;
+}
+
+}  // namespace ttt::support

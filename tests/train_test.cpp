@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Training runs: windows, schedules, accumulation, resuming with the same bits, and what a bad loss leaves behind.
+#include "ttt/train.hpp"
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "support/files.hpp"
+#include "support/same_bits.hpp"
+#include "ttt/checkpoint.hpp"
+
+namespace ttt {
+namespace {
+
+using support::same_bits;
+using support::TemporaryDirectory;
+
+std::vector<Token> sentence(int repeats) {
+  std::vector<Token> text;
+  Rng rng(5);
+  for (int i = 0; i < repeats; ++i) {
+    for (const char c : std::string("the cat sat on the mat and ")) text.push_back(c - ' ');
+    text.push_back(static_cast<Token>(rng.below(96)));
+  }
+  return text;
+}
+
+template <class T>
+BasicModel<T> small_model(LayerType type) {
+  Rng rng(2);
+  return BasicModel<T>({.vocab_size = 96,
+                        .hidden_size = 32,
+                        .num_layers = 2,
+                        .num_heads = 2,
+                        .layer_type = type,
+                        .mini_batch_size = 8,
+                        .share_qk = true,
+                        .use_gate = true,
+                        .pre_conv = true},
+                       rng);
+}
+
+TrainerConfig short_run(LayerType type) {
+  TrainerConfig config = paper_recipe(type, 20);
+  config.batch_size = 3;
+  config.learning_rate.peak_lr = 1e-2;
+  return config;
+}
+
+TEST(TextWindows, AnEpochReadsEveryWindowOnceAndTargetsFollow) {
+  std::vector<Token> text(103);
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<Token>(i);
+  TextWindows windows(text, 10, 1);
+  Batch batch{Tensor<Token, 2>({1, 10}), Tensor<Token, 2>({1, 10})};
+  std::vector<std::set<Token>> epochs;
+  for (int i = 0; i < 60; ++i) {
+    windows.next(batch);
+    if (windows.position().window == 1) epochs.emplace_back();
+    for (Index t = 0; t < 10; ++t) {
+      EXPECT_EQ(batch.targets[0][t], batch.tokens[0][t] + 1);
+      EXPECT_TRUE(epochs.back().insert(batch.tokens[0][t]).second) << "read twice in an epoch";
+    }
+  }
+  // 102 targets and a start below 10 leave 9 or 10 windows.
+  epochs.pop_back();
+  ASSERT_GE(epochs.size(), 5u);
+  for (const std::set<Token>& seen : epochs) EXPECT_GE(seen.size(), 90u);
+  EXPECT_NE(*epochs[0].begin(), *epochs[1].begin());  // by this seed
+}
+
+TEST(TextWindows, RefusesATextWithoutAWindow) {
+  EXPECT_THROW(TextWindows(std::vector<Token>(10), 10, 0), ConfigError);
+  EXPECT_NO_THROW(TextWindows(std::vector<Token>(11), 10, 0));
+  EXPECT_THROW(TextWindows(std::vector<Token>(11), 0, 0), ConfigError);
+}
+
+TEST(Schedule, WarmsUpAndDecays) {
+  const WarmupCosine rate{.init_lr = 0.1, .peak_lr = 1.0, .end_lr = 0.2, .warmup_steps = 10, .decay_steps = 30};
+  EXPECT_DOUBLE_EQ(rate(0), 0.1);
+  EXPECT_DOUBLE_EQ(rate(5), 0.55);
+  EXPECT_DOUBLE_EQ(rate(10), 1.0);
+  EXPECT_NEAR(rate(20), 0.6, 1e-15);  // half way down
+  EXPECT_DOUBLE_EQ(rate(30), 0.2);
+  EXPECT_DOUBLE_EQ(rate(1000), 0.2);
+  const InnerWarmup inner{.start = 0.1, .steps = 9};
+  EXPECT_DOUBLE_EQ(inner(0), 0.1);
+  EXPECT_DOUBLE_EQ(inner(5), 0.6);
+  EXPECT_DOUBLE_EQ(inner(9), 1.0);
+  EXPECT_DOUBLE_EQ(InnerWarmup{}(0), 1.0);
+}
+
+template <class T>
+class Training : public ::testing::Test {};
+using Scalars = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Training, Scalars);
+
+TYPED_TEST(Training, ResumedRunEqualsTheUninterruptedOne) {
+  const TemporaryDirectory temporary;
+  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+    const TrainerConfig config = short_run(type);
+    const TextWindows windows(sentence(40), 24, 9);  // few windows: the run crosses epochs
+    Trainer<TypeParam> whole(small_model<TypeParam>(type), windows, config);
+    Trainer<TypeParam> first(small_model<TypeParam>(type), windows, config);
+    for (int i = 0; i < 17; ++i) first.step();
+    first.save(temporary.path() / "run");
+    auto second = Trainer<TypeParam>::resume(temporary.path() / "run", windows, config);
+    for (int i = 0; i < 17; ++i) whole.step();
+    for (int i = 17; i < 20; ++i) EXPECT_EQ(whole.step().loss, second.step().loss);
+    EXPECT_TRUE(same_bits(whole.model().params(), second.model().params()));
+    EXPECT_EQ(second.steps(), 20);
+  }
+}
+
+TYPED_TEST(Training, LowersTheLoss) {
+  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+    Trainer<TypeParam> trainer(small_model<TypeParam>(type), TextWindows(sentence(40), 24, 9), short_run(type));
+    const double first = trainer.step().loss;
+    double last = first;
+    for (int i = 1; i < 20; ++i) last = trainer.step().loss;
+    EXPECT_NEAR(first, std::log(96.0), 0.2);  // a fresh model knows nothing
+    EXPECT_LT(last, first - 1.0);
+  }
+}
+
+TEST(Training, MicroBatchesAddUpToOneBatch) {
+  const auto model = small_model<double>(LayerType::linear);
+  TextWindows windows(sentence(40), 24, 9);
+  Batch all{Tensor<Token, 2>({4, 24}), Tensor<Token, 2>({4, 24})};
+  windows.next(all);
+  auto together = ModelParams<double>::zeros(model.config()), parts = ModelParams<double>::zeros(model.config());
+  const double loss = loss_and_gradient<double>(model, all.tokens, all.targets, together);
+  double sum = 0;
+  for (Index half : {0, 2}) {
+    sum += 0.5 * loss_and_gradient<double>(model, all.tokens.view().rows(half, 2), all.targets.view().rows(half, 2),
+                                           parts, 0.5);
+  }
+  EXPECT_NEAR(sum, loss, 1e-14);
+  ModelParams<double>::visit(
+      [](const std::string& name, const auto& a, const auto& b) {
+        double scale = 0;
+        for (const double x : a) scale = std::max(scale, std::abs(x));
+        for (Index i = 0; i < a.size(); ++i) ASSERT_NEAR(a.data()[i], b.data()[i], 1e-12 * scale) << name;
+      },
+      together, parts);
+}
+
+TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
+  const TemporaryDirectory temporary;
+  const TextWindows windows(sentence(40), 24, 9);
+  TrainerConfig config = short_run(LayerType::linear);
+  Trainer<float> good(small_model<float>(LayerType::linear), windows, config);
+  good.step();
+  good.save(temporary.path() / "run");
+
+  config.learning_rate = {.init_lr = 1e30, .peak_lr = 1e30, .end_lr = 1e30, .warmup_steps = 0, .decay_steps = 1};
+  auto bad = Trainer<float>::resume(temporary.path() / "run", windows, config);
+  bad.step();  // this update breaks the parameters
+  const Index steps = bad.steps();
+  const std::string message = support::error_of<TrainingError>([&] {
+    for (int i = 0; i < 5; ++i) bad.step();
+  });
+  EXPECT_NE(message.find("step " + std::to_string(bad.steps()) + ": expected a finite loss"), std::string::npos)
+      << message;
+  EXPECT_GE(bad.steps(), steps);
+  const auto resumed = Trainer<float>::resume(temporary.path() / "run", windows, short_run(LayerType::linear));
+  EXPECT_EQ(resumed.steps(), 1);
+  EXPECT_TRUE(same_bits(resumed.model().params(), good.model().params()));
+}
+
+TEST(Training, RefusesToResumeOverAnotherText) {
+  const TemporaryDirectory temporary;
+  const TrainerConfig config = short_run(LayerType::linear);
+  Trainer<float> trainer(small_model<float>(LayerType::linear), TextWindows(sentence(40), 24, 9), config);
+  trainer.save(temporary.path() / "run");
+  EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(41), 24, 9), config),
+               CheckpointError);
+  EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(40), 23, 9), config),
+               CheckpointError);
+  // A model alone is not a run.
+  save(trainer.model(), temporary.path() / "model");
+  EXPECT_THROW(Trainer<float>::resume(temporary.path() / "model", TextWindows(sentence(40), 24, 9), config),
+               CheckpointError);
+}
+
+TEST(Training, IgnoredTargetsCountForNothing) {
+  const auto model = small_model<double>(LayerType::linear);
+  Batch batch{Tensor<Token, 2>({2, 10}), Tensor<Token, 2>({2, 10})};
+  for (Index t = 0; t < 10; ++t) batch.tokens[0][t] = batch.tokens[1][t] = static_cast<Token>(3 * t);
+  fill(batch.targets.view(), ignored);
+  auto gradient = ModelParams<double>::zeros(model.config());
+  EXPECT_EQ(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), 0.0);
+  EXPECT_EQ(global_norm(gradient), 0.0);
+
+  batch.targets[0][4] = 7;
+  const double one = loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient);
+  batch.targets[1][4] = 7;  // the same token at the same place of the same sequence: the mean stays
+  EXPECT_NEAR(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), one, 1e-15);
+  batch.targets[0][0] = 96;
+  EXPECT_THROW(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), ShapeError);
+}
+
+}  // namespace
+}  // namespace ttt
