@@ -19,7 +19,9 @@ const std::vector<Layer<M>>& layers() {
     Rng rng(1);
     const Layer<M> layer({.hidden_size = hidden_size, .num_heads = heads}, rng);
     const double enough = 96 * 1024.0 * 1024.0;
-    return std::vector<Layer<M>>(1 + static_cast<std::size_t>(enough / bytes_per_step<M>(layer.config(), 1)), layer);
+    std::vector<Layer<M>> all;
+    for (double bytes = 0; bytes < enough; bytes += bytes_per_step<M>(layer.config(), 1)) all.push_back(layer.clone());
+    return all;
   }();
   return made;
 }

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "ttt/inner/linear.hpp"
+#include "ttt/inner/mlp.hpp"
+
 namespace ttt {
 namespace {
 
@@ -38,8 +41,8 @@ void require_token(const char* field, std::optional<std::int32_t> id, Index voca
                        ": expected none, or 0 ... vocab_size - 1 = ", vocab_size - 1, ", found ", *id);
 }
 
-/// 8/3 hidden_size, rounded up to a multiple of 16.
-Index default_intermediate_size(Index hidden_size) { return (hidden_size + 5) / 6 * 16; }
+/// 8/3 hidden_size, rounded up to a multiple of 16; but the paper's largest model is a little wider than that.
+Index default_intermediate_size(Index hidden_size) { return hidden_size == 2048 ? 5504 : (hidden_size + 5) / 6 * 16; }
 
 /// Of one layer: five projections, inner weights of the MLP, convolutions, and the rows of one open mini-batch.
 double layer_elements(const LayerConfig& c) {
@@ -108,7 +111,10 @@ void validate(const ModelConfig& config) {
 
 ModelConfig resolved(ModelConfig config) {
   validate(config);
-  if (!config.base_lr) config.base_lr = config.layer_type == LayerType::mlp ? 0.1 : 1.0;
+  if (!config.base_lr) {
+    config.base_lr =
+        config.layer_type == LayerType::linear ? LinearModel<float>::default_base_lr : MlpModel<float>::default_base_lr;
+  }
   if (!config.intermediate_size) config.intermediate_size = default_intermediate_size(config.hidden_size);
   return config;
 }

@@ -8,7 +8,7 @@ template <class T>
 void token_scale(View<const T, 1> offset, View<T, 1> scale) {
   for (Index p = 0; p < scale.size(); ++p) {
     const T c = T(1) / static_cast<T>(p + 1) + offset[p];
-    scale[p] = c > T(0) ? c : T(0);
+    scale[p] = c < T(0) ? T(0) : c;  // what is not a number stays so
   }
 }
 

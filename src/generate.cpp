@@ -19,6 +19,7 @@ Sampler::Sampler(const SamplerConfig& config) : config_(config), rng_(config.see
 template <class T>
 Token Sampler::draw(View<const T, 1> logits) {
   const FloatEnvironment environment;
+  require(logits.size() > 0, "expected at least one logit, found none");
   const T* best = logits.data();
   for (const T* p = logits.data(); p != logits.data() + logits.size(); ++p) {
     require(!std::isnan(*p), "expected logits that are numbers, found nan at ", p - logits.data());
@@ -54,13 +55,18 @@ Token Sampler::draw(View<const T, 1> logits) {
 }
 
 template <class T>
-BasicGenerator<T>::BasicGenerator(const BasicModel<T>& model, const SamplerConfig& config)
-    : model_(&model), sampler_(config), state_(model.start(1)), logits_({1, model.config().vocab_size}) {}
+BasicGenerator<T>::BasicGenerator(const BasicModel<T>& model, const SamplerConfig& config,
+                                  const ModelOptions<T>& options)
+    : model_(&model),
+      options_(options),
+      sampler_(config),
+      state_(model.start(1)),
+      logits_({1, model.config().vocab_size}) {}
 
 template <class T>
 void BasicGenerator<T>::read(View<const Token, 1> tokens) {
   if (tokens.size() == 0) return;
-  model_->forward_last(View<const Token, 2>(tokens.data(), {1, tokens.size()}), state_, work_, logits_);
+  model_->forward_last(View<const Token, 2>(tokens.data(), {1, tokens.size()}), state_, work_, logits_, options_);
   started_ = true;
 }
 

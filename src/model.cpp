@@ -90,18 +90,18 @@ void check_targets(View<const Token, 2> targets, Index vocab_size) {
 
 template <class T>
 BasicModel<T>::BasicModel(const ModelConfig& config, Rng& rng)
-    : config_((validate(config), resolved(config))),
+    : config_(resolved(config)),
       layer_config_(config_.layer()),
       params_(Params::random(config_, rng)),
       rotary_(detail::rotary_table<T>(layer_config_)) {}
 
 template <class T>
 BasicModel<T>::BasicModel(const ModelConfig& config, Params params)
-    : config_((validate(config), resolved(config))),
+    : config_(resolved(config)),
       layer_config_(config_.layer()),
       params_(std::move(params)),
       rotary_(detail::rotary_table<T>(layer_config_)) {
-  detail::check_shapes(params_, Params::zeros(config_));
+  detail::check_shapes(Params::zeros(config_), params_, "model parameters");
 }
 
 template <class T>
@@ -132,6 +132,7 @@ ModelState<T> BasicModel<T>::start(Index batch) const {
 
 template <class T>
 void BasicModel<T>::reset(ModelStream<T>& stream) const {
+  check_stream(stream);
   for (std::size_t i = 0; i < stream.layers.size(); ++i) {
     std::visit([&]<class M>(StreamState<M>& layer) { detail::start<M>(block(i).template layer_of<M>(), layer); },
                stream.layers[i].layer);
@@ -140,21 +141,29 @@ void BasicModel<T>::reset(ModelStream<T>& stream) const {
 }
 
 template <class T>
+void BasicModel<T>::check_stream(const ModelStream<T>& stream) const {
+  const Shape<2> tail{config_.pre_conv ? config_.conv_kernel - 1 : 0, config_.pre_conv ? config_.hidden_size : 0};
+  require<ShapeError>(stream.layers.size() == params_.layers.size(), "expected a state of ", params_.layers.size(),
+                      " layers, found ", stream.layers.size());
+  for (const BlockState<T>& layer : stream.layers) {
+    require<ShapeError>(layer.conv_tail.shape() == tail, "expected a state with tails ", detail::text(tail),
+                        " of the front convolutions, found ", detail::text(layer.conv_tail.shape()));
+    require<ShapeError>((config_.layer_type == LayerType::linear) == (layer.layer.index() == 0),
+                        "expected a state of layers of type ", name(config_.layer_type), ", found another");
+    std::visit([&]<class M>(const StreamState<M>& s) { detail::check_stream<M>(layer_config_, s); }, layer.layer);
+  }
+}
+
+template <class T>
+void BasicModel<T>::check_state(const State& state) const {
+  for (const ModelStream<T>& stream : state.streams) check_stream(stream);
+}
+
+template <class T>
 void BasicModel<T>::check(View<const Token, 2> tokens, const State& state) const {
   require<ShapeError>(tokens.rows() == state.batch(), "expected as many sequences as the state has streams, ",
                       state.batch(), ", found tokens of shape ", detail::text(tokens.shape()));
-  const Shape<2> tail{config_.pre_conv ? config_.conv_kernel - 1 : 0, config_.pre_conv ? config_.hidden_size : 0};
-  for (const ModelStream<T>& stream : state.streams) {
-    require<ShapeError>(stream.layers.size() == params_.layers.size(), "expected a state of ", params_.layers.size(),
-                        " layers, found ", stream.layers.size());
-    for (const BlockState<T>& layer : stream.layers) {
-      require<ShapeError>(layer.conv_tail.shape() == tail, "expected a state with tails ", detail::text(tail),
-                          " of the front convolutions, found ", detail::text(layer.conv_tail.shape()));
-      require<ShapeError>((config_.layer_type == LayerType::linear) == (layer.layer.index() == 0),
-                          "expected a state of layers of type ", name(config_.layer_type), ", found another");
-      std::visit([&]<class M>(const StreamState<M>& s) { detail::check_stream<M>(layer_config_, s); }, layer.layer);
-    }
-  }
+  check_state(state);
   for (Index i = 0; i < tokens.rows(); ++i) {
     for (Index t = 0; t < tokens.cols(); ++t) {
       require<ShapeError>(0 <= tokens[i][t] && tokens[i][t] < config_.vocab_size, "expected tokens of 0 to ",
@@ -170,13 +179,10 @@ void BasicModel<T>::read(View<const Token, 2> tokens, State& state, Workspace& w
                          const Sink& sink) const {
   const Index batch = tokens.rows(), time = tokens.cols(), C = config_.hidden_size;
   const std::size_t layers = params_.layers.size();
+  detail::check_inner_lr(options.inner_lr);
   if (options.losses != nullptr) {
     options.losses->assign(layers, {});
-    for (InnerLosses<T>& losses : *options.losses) {
-      for (Tensor<T, 3>* all : {&losses.initial, &losses.before, &losses.after}) {
-        *all = Tensor<T, 3>({batch, config_.num_heads, time});
-      }
-    }
+    for (InnerLosses<T>& losses : *options.losses) losses.resize({batch, config_.num_heads, time});
   }
   if (options.hidden != nullptr) options.hidden->assign(layers + 1, Tensor<T, 3>({batch, time, C}));
   if (tokens.size() == 0) return;
@@ -278,13 +284,16 @@ Tensor<T, 3> BasicModel<T>::operator()(View<const Token, 2> tokens) const {
 
 template <class T>
 double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Tape& tape,
-                                   Workspace& work, Params& gradient, double weight, double inner_lr) const {
+                                   Workspace& work, Params& gradient, const LossOptions& options) const {
   check(tokens, state);
   check_shape(targets, tokens, "targets");
   check_targets(targets, config_.vocab_size);
   require<ShapeError>(tokens.size() > 0, "expected at least one token, found shape ", detail::text(tokens.shape()));
+  detail::check_shapes(params_, gradient, "model gradient");
+  detail::check_inner_lr(options.inner_lr);
   const FloatEnvironment environment;
   const Index batch = tokens.rows(), rows = tokens.size(), C = config_.hidden_size, V = config_.vocab_size;
+  tape.batch_ = 0;
   Frame& frame = tape.frame_.emplace(tape.memory_);
   tape.tokens_ = token_rows(frame, tokens, 0, tokens.cols());
   tape.blocks_.resize(params_.layers.size());
@@ -299,9 +308,9 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
     kept.a = detail::BlockActivations<T>::take(frame, config_, batch, rows);
     detail::block_forward(ref, kept.a, streams, X, work, [&](View<const T> in, View<T> out) {
       if (config_.layer_type == LayerType::linear) {
-        kept.layer = record_layer<LinearModel<T>>(ref, streams, in, out, inner_lr, frame, work);
+        kept.layer = record_layer<LinearModel<T>>(ref, streams, in, out, options.inner_lr, frame, work);
       } else {
-        kept.layer = record_layer<MlpModel<T>>(ref, streams, in, out, inner_lr, frame, work);
+        kept.layer = record_layer<MlpModel<T>>(ref, streams, in, out, options.inner_lr, frame, work);
       }
     });
   }
@@ -321,21 +330,25 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
     const Index m = std::min(logit_rows, rows - r);
     project(normalised.rows(r, m), head(), logits.rows(0, m));
     for_rows(m, 16.0 * static_cast<double>(V), [&](Index s, Index k) {
-      ops::cross_entropy(logits.rows(s, k), target.rows(r + s, k), static_cast<T>(weight * mean),
+      ops::cross_entropy(logits.rows(s, k), target.rows(r + s, k), static_cast<T>(options.weight * mean),
                          View<T, 1>(loss.data() + r + s, {k}));
     });
     project_vjp(normalised.rows(r, m), head(), logits.rows(0, m), tape.d_norm_out_.rows(r, m), d_head.view());
   }
   T sum = 0;
   ops::add_column_sums(T(1), loss, View<T, 1>(&sum, {1}));
+  tape.batch_ = batch;
   return static_cast<double>(sum) * mean;
 }
 
 template <class T>
 void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, Params& gradient) const {
-  require<ShapeError>(tape.frame_.has_value() && tape.blocks_.size() == params_.layers.size() && d_state.batch() > 0 &&
-                          tape.tokens_.size() % d_state.batch() == 0,
-                      "expected the tape of a forward pass of this model and a state of its batch");
+  require<ShapeError>(tape.batch_ > 0 && tape.blocks_.size() == params_.layers.size(),
+                      "expected the tape of a forward pass of this model, found one without");
+  require<ShapeError>(d_state.batch() == tape.batch_, "expected a state of the tape's ", tape.batch_,
+                      " streams, found ", d_state.batch());
+  check_state(d_state);
+  detail::check_shapes(params_, gradient, "model gradient");
   const FloatEnvironment environment;
   Frame frame(work);
   const View<T> dX = frame.zeros<T, 2>(tape.norm_x_.shape());
@@ -349,8 +362,9 @@ void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, 
     detail::block_backward(ref, kept.a, d_streams, dX, gradient.layers[i], work, [&](View<const T> dy, View<T> dx) {
       std::visit(
           [&]<class M>(const detail::LayerRecord<M>& record) {
+            Frame frame_of_layer(work);
             detail::backward<M>(ref.template layer_of<M>(), record, dy,
-                                detail::layer_streams<M>(block_frame, d_streams), dx,
+                                detail::layer_streams<M>(frame_of_layer, d_streams), dx,
                                 std::get<LayerParams<M>>(gradient.layers[i].seq_modeling_block), work);
           },
           kept.layer);
@@ -361,6 +375,8 @@ void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, 
 
 template <class T>
 void BasicModel<T>::start_vjp(State& d_state, Workspace& work, Params& gradient) const {
+  check_state(d_state);
+  detail::check_shapes(params_, gradient, "model gradient");
   if (d_state.batch() == 0) return;
   const FloatEnvironment environment;
   for (std::size_t i = 0; i < params_.layers.size(); ++i) {

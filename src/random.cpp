@@ -7,6 +7,7 @@
 
 #include "math.hpp"
 #include "ttt/error.hpp"
+#include "ttt/parallel.hpp"
 
 namespace ttt {
 
@@ -34,6 +35,7 @@ std::uint64_t Rng::next() {
 double Rng::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
 double Rng::normal() {
+  const FloatEnvironment environment;
   constexpr double two_pi = 6.283185307179586477;
   const double radius = std::sqrt(-2 * math::log(1 - uniform()));  // 1 - uniform() is never 0
   return radius * math::cos(two_pi * uniform());
@@ -49,11 +51,13 @@ std::uint64_t Rng::below(std::uint64_t n) {
 
 template <class T>
 void fill_normal(View<T, 1> x, double deviation, Rng& rng) {
+  const FloatEnvironment environment;
   for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(deviation * rng.normal());
 }
 
 template <class T>
 void fill_uniform(View<T, 1> x, double low, double high, Rng& rng) {
+  const FloatEnvironment environment;
   for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(low + (high - low) * rng.uniform());
 }
 

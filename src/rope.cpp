@@ -3,11 +3,13 @@
 #include "ttt/rope.hpp"
 
 #include "math.hpp"
+#include "ttt/parallel.hpp"
 
 namespace ttt {
 
 template <class T>
 Tensor<T, 2> rotary_table(Index positions, Index head_dim, double theta) {
+  const FloatEnvironment environment;
   Tensor<T, 2> table({positions, 2 * head_dim});
   for (Index p = 0; p < positions; ++p) {
     for (Index m = 0; m < head_dim / 2; ++m) {

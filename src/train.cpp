@@ -21,7 +21,7 @@ namespace {
 template <class T>
 double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
                     ModelState<T>& state, ModelState<T>& d_state, ModelTape<T>& tape, Workspace& work,
-                    ModelParams<T>& gradient, double weight, double inner_lr) {
+                    ModelParams<T>& gradient, const LossOptions& options) {
   for (ModelStream<T>& stream : state.streams) model.reset(stream);
   for (ModelStream<T>& stream : d_state.streams) {
     for (BlockState<T>& block : stream.layers) {
@@ -30,7 +30,7 @@ double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, Vie
       clear("", block.conv_tail);
     }
   }
-  const double loss = model.forward_loss(tokens, targets, state, tape, work, gradient, weight, inner_lr);
+  const double loss = model.forward_loss(tokens, targets, state, tape, work, gradient, options);
   model.backward(tape, d_state, work, gradient);
   model.start_vjp(d_state, work, gradient);
   return loss;
@@ -40,11 +40,11 @@ double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, Vie
 
 template <class T>
 double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
-                         ModelParams<T>& gradient, double weight, double inner_lr) {
+                         ModelParams<T>& gradient, const LossOptions& options) {
   ModelState<T> state = model.zeros(tokens.rows()), d_state = model.zeros(tokens.rows());
   ModelTape<T> tape;
   Workspace work;
-  return add_gradient(model, tokens, targets, state, d_state, tape, work, gradient, weight, inner_lr);
+  return add_gradient(model, tokens, targets, state, d_state, tape, work, gradient, options);
 }
 
 TextWindows::TextWindows(std::vector<Token> text, Index length, std::uint64_t seed)
@@ -69,6 +69,9 @@ void TextWindows::shuffle() {
 }
 
 void TextWindows::next(Batch& batch) {
+  require<ShapeError>(batch.tokens.shape() == batch.targets.shape() && batch.tokens.extent(1) == length_,
+                      "expected a batch of windows of ", length_, " tokens, found shapes ",
+                      to_string(batch.tokens.shape()), " and ", to_string(batch.targets.shape()));
   for (Index i = 0; i < batch.tokens.extent(0); ++i) {
     if (position_.window == static_cast<Index>(begins_.size())) {
       position_ = {after_epoch_, 0};
@@ -112,11 +115,13 @@ Trainer<T>::Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfi
     : model_(std::move(model)),
       windows_(std::move(windows)),
       config_(config),
-      optimizer_(model_, config.adamw),
+      optimizer_(model_.params(), config.adamw),
       gradient_(ModelParams<T>::zeros(model_.config())) {
   require<ConfigError>(config.batch_size >= 1 && config.micro_batches >= 1,
                        "expected a batch of at least 1 sequence and 1 micro-batch, found ", config.batch_size, " and ",
                        config.micro_batches);
+  require<ConfigError>(config.clip_norm > 0, "clip_norm: expected a number above 0, found ", config.clip_norm);
+  detail::check_inner_lr(config.inner_lr);
   batch_ = {Tensor<Token, 2>({config.batch_size, windows_.length()}),
             Tensor<Token, 2>({config.batch_size, windows_.length()})};
   state_ = model_.zeros(config.batch_size);
@@ -125,6 +130,8 @@ Trainer<T>::Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfi
 
 template <class T>
 StepReport Trainer<T>::step() {
+  const FloatEnvironment environment;
+  const TextWindows::Position before = windows_.position();
   const Index n = optimizer_.steps;
   set_zero(gradient_);
   double loss = 0;
@@ -133,11 +140,14 @@ StepReport Trainer<T>::step() {
   for (Index micro = 0; micro < config_.micro_batches; ++micro) {
     windows_.next(batch_);
     loss += weight * add_gradient<T>(model_, batch_.tokens, batch_.targets, state_, d_state_, *tape_, work_, gradient_,
-                                     weight, inner_lr);
+                                     {weight, inner_lr});
   }
   const double norm = global_norm(gradient_);
-  require<TrainingError>(std::isfinite(loss) && std::isfinite(norm), "step ", n,
-                         ": expected a finite loss and gradient, found loss ", loss, " and gradient norm ", norm);
+  if (!std::isfinite(loss) || !std::isfinite(norm)) {
+    windows_.seek(before);
+    require<TrainingError>(false, "step ", n, ": expected a finite loss and gradient, found loss ", loss,
+                           " and gradient norm ", norm);
+  }
   const double rate = config_.learning_rate(n);
   optimizer_.step(model_.params(), gradient_, rate, clip_factor(norm, config_.clip_norm));
   return {n, loss, norm, rate};
@@ -160,31 +170,35 @@ void Trainer<T>::save(const std::filesystem::path& directory) const {
                               {"window_length", windows_.length()},
                               {"text", windows_.digest()},
                               {"epoch_random_state", position.epoch.state}};
-  const std::string text = run.dump(2) + '\n';
-  detail::OutputFile file(out.path() / "training.json");
-  file.write(text.data(), static_cast<Index>(text.size()));
-  file.commit();
+  detail::write_text(out.path() / "training.json", run.dump(2) + '\n');
   out.commit();
 }
 
 template <class T>
 Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindows windows,
                               const TrainerConfig& config) {
-  Trainer trainer(load<T>(directory), std::move(windows), config);
   const std::filesystem::path moments = directory / "optimizer.safetensors", run = directory / "training.json";
-  const TensorFile file(moments);
-  detail::read_tensors(file, moments, "exp_avg.", trainer.optimizer_.exp_avg);
-  detail::read_tensors(file, moments, "exp_avg_sq.", trainer.optimizer_.exp_avg_sq);
+  std::string text;
+  BasicModel<T> model = load<T>(directory);
+  auto exp_avg = ModelParams<T>::zeros(model.config()), exp_avg_sq = ModelParams<T>::zeros(model.config());
+  // A save that replaces the directory meanwhile replaces training.json too: then all is read again.
+  do {
+    text = detail::read_text(run);
+    model = load<T>(directory);
+    const TensorFile file(moments);
+    detail::read_tensors(file, moments, "exp_avg.", exp_avg);
+    detail::read_tensors(file, moments, "exp_avg_sq.", exp_avg_sq);
+  } while (detail::read_text(run) != text);
 
-  const detail::InputFile input(run);
-  std::string content(static_cast<std::size_t>(input.size()), '\0');
-  input.read(0, content.data(), input.size());
-  const nlohmann::json json = detail::parse_json(content, run.string());
+  Trainer trainer(std::move(model), std::move(windows), config);
+  trainer.optimizer_.exp_avg = std::move(exp_avg);
+  trainer.optimizer_.exp_avg_sq = std::move(exp_avg_sq);
+  const nlohmann::json json = detail::parse_json(text, run.string());
   try {
-    const std::string text = json.at("text");
+    const std::string digest = json.at("text");
     const Index length = json.at("window_length");
-    require<CheckpointError>(text == trainer.windows_.digest() && length == trainer.windows_.length(), run.string(),
-                             ": expected windows of ", length, " tokens of the text with digest ", text, ", found ",
+    require<CheckpointError>(digest == trainer.windows_.digest() && length == trainer.windows_.length(), run.string(),
+                             ": expected windows of ", length, " tokens of the text with digest ", digest, ", found ",
                              trainer.windows_.length(), " and ", trainer.windows_.digest());
     TextWindows::Position position;
     position.epoch.state = json.at("epoch_random_state");
@@ -204,8 +218,8 @@ Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindow
 template class Trainer<float>;
 template class Trainer<double>;
 template TTT_EXPORT double loss_and_gradient(const BasicModel<float>&, View<const Token, 2>, View<const Token, 2>,
-                                             ModelParams<float>&, double, double);
+                                             ModelParams<float>&, const LossOptions&);
 template TTT_EXPORT double loss_and_gradient(const BasicModel<double>&, View<const Token, 2>, View<const Token, 2>,
-                                             ModelParams<double>&, double, double);
+                                             ModelParams<double>&, const LossOptions&);
 
 }  // namespace ttt

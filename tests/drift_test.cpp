@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "support/layer_problem.hpp"
 
@@ -71,7 +73,8 @@ void expect_no_drift() {
     Distance outputs, weights;
     for (Index i = 0; i < y.size(); ++i) outputs.add(y.data()[i], y_reference.data()[i]);
     for (std::size_t m = 0; m < M<float>::depth; ++m) {
-      const auto &W = state.streams[0].maps[m].W, &expected = reference_state.streams[0].maps[m].W;
+      const auto& W = state.streams[0].maps[m].W;
+      const auto& expected = reference_state.streams[0].maps[m].W;
       for (Index i = 0; i < W.size(); ++i) weights.add(W.data()[i], expected.data()[i]);
     }
     const double drifted = std::sqrt(static_cast<double>(piece * time / 16)) * eps;

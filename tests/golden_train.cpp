@@ -82,14 +82,14 @@ void check_train_of(GoldenFile& file) {
   const Tensor<Token, 4> input_ids = file.input<Token, 4>("input_ids");
   const Index steps = input_ids.extent(0), micro_batches = input_ids.extent(1);
   const double weight = 1.0 / static_cast<double>(micro_batches);
-  AdamW<T> optimizer(model, recipe.adamw);
+  AdamW optimizer(model.params(), recipe.adamw);
   auto gradient = ModelParams<T>::zeros(model.config());
   Tensor<double, 1> rates({steps}), losses({steps}), norms({steps});
   for (Index n = 0; n < steps; ++n) {
     set_zero(gradient);
     for (Index a = 0; a < micro_batches; ++a) {
       const View<const Token, 2> tokens = input_ids[n][a];
-      losses[n] += weight * loss_and_gradient(model, tokens, next_labels(tokens), gradient, weight);
+      losses[n] += weight * loss_and_gradient(model, tokens, next_labels(tokens), gradient, {.weight = weight});
     }
     if (n == 0) file.compare_if_given("grad_step0.", Quantity::gradient, gradient);
     rates[n] = recipe.learning_rate(n);

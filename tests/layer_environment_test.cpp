@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cfenv>
+#include <limits>
 
 #include "support/layer_problem.hpp"
 #include "support/same_bits.hpp"

@@ -2,6 +2,9 @@
 // Gradients of the layer with every switch turned, at random sizes. With all on: see the laws of inner models.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+
 #include "support/layer_problem.hpp"
 #include "support/same_bits.hpp"
 

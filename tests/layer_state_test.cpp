@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "support/layer_problem.hpp"
 #include "support/same_bits.hpp"
@@ -137,7 +139,7 @@ TYPED_TEST(LayerStates, ParametersOfAnotherLayerAreRefused) {
     const Layer<TypeParam> made(full_config(), LayerParams<TypeParam>::zeros(other));
     FAIL();
   } catch (const ShapeError& e) {
-    EXPECT_NE(std::string(e.what()).find("learnable_token_idx [7], found learnable_token_idx [8]"), std::string::npos)
+    EXPECT_NE(std::string(e.what()).find("learnable_token_idx of shape [7], found [8]"), std::string::npos)
         << e.what();
   }
 }

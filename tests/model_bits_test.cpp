@@ -3,8 +3,11 @@
 // any instruction set.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <cmath>
+#include <cstring>
 #include <iostream>
+#include <limits>
+#include <string>
 
 #include "support/model_problem.hpp"
 

@@ -2,6 +2,11 @@
 // The gradients of a whole language model: every parameter and the carried state, against finite differences.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "support/derivative.hpp"
 #include "support/model_problem.hpp"
 
@@ -97,7 +102,7 @@ TEST_P(ModelGradient, IsTheSameInPieces) {
     const Tensor<Token, 2> piece = copy_of<Token, 2>(targets.view().columns(t, cuts[i]));
     const auto counted = static_cast<double>(piece.size() - std::count(piece.begin(), piece.end(), ignored));
     loss += counted / 24 *
-            model.forward_loss(tokens.view().columns(t, cuts[i]), piece, state, tapes[i], work, gradient, counted / 24);
+            model.forward_loss(tokens.view().columns(t, cuts[i]), piece, state, tapes[i], work, gradient, {.weight = counted / 24});
     t += cuts[i];
   }
   for (std::size_t i = cuts.size(); i-- > 0;) model.backward(tapes[i], d_state, work, gradient);

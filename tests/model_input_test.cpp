@@ -2,8 +2,12 @@
 // What a language model refuses, and that refusing changes nothing; and what it does with streams and with nothing.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "support/model_problem.hpp"
 

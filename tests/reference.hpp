@@ -3,6 +3,7 @@
 // in double over one sequence, sharing no arithmetic with the library. Paper sections 2.1 to 2.4 and 2.7.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -52,7 +53,7 @@ inline double gelu_slope(double a) {
 }
 
 struct Norm {
-  bool on;
+  bool on = true;
   Vector weight, bias;
 };
 
@@ -100,7 +101,7 @@ inline Vector reconstruction_gradient(const Vector& z, const Vector& target, con
 struct InnerModel {
   std::vector<Map> maps;
   Norm norm;
-  bool residual;
+  bool residual = true;
 
   Vector operator()(const Vector& x) const {
     Vector z = affine(x, maps[0]);

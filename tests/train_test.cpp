@@ -133,7 +133,7 @@ TEST(Training, MicroBatchesAddUpToOneBatch) {
   double sum = 0;
   for (Index half : {0, 2}) {
     sum += 0.5 * loss_and_gradient<double>(model, all.tokens.view().rows(half, 2), all.targets.view().rows(half, 2),
-                                           parts, 0.5);
+                                           parts, {.weight = 0.5});
   }
   EXPECT_NEAR(sum, loss, 1e-14);
   ModelParams<double>::visit(

@@ -32,7 +32,7 @@ struct BlockParams {
     std::visit(
         [&](auto& layer) {
           using Layer = std::remove_cvref_t<decltype(layer)>;
-          Layer::visit([&](const std::string& name, auto&... t) { f("seq_modeling_block." + name, t...); }, layer,
+          Layer::visit([&](const auto& name, auto&... t) { f(detail::Name("seq_modeling_block.", name), t...); }, layer,
                        std::get<Layer>(rest.seq_modeling_block)...);
         },
         first.seq_modeling_block);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "ttt/export.hpp"
 #include "ttt/model.hpp"
 #include "ttt/safetensors.hpp"
 

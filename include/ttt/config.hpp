@@ -56,7 +56,8 @@ struct ModelConfig {
   Index hidden_size = 2048;
   Index num_layers = 24;
   Index num_heads = 32;
-  std::optional<Index> intermediate_size = {};  // of the SwiGLU; empty: 8/3 hidden_size, rounded up to a multiple of 16
+  std::optional<Index> intermediate_size = {};  // of the SwiGLU; empty: 8/3 hidden_size, rounded up to a
+                                                // multiple of 16 (5504 for 2048, as in the paper)
   LayerType layer_type = LayerType::linear;
   Index mini_batch_size = 16;
   std::optional<double> base_lr = {};  // as in LayerConfig

@@ -3,7 +3,10 @@
 // A stream remembers its last k - 1 inputs, so it can be cut anywhere. Spec section 2.
 #pragma once
 
+#include <algorithm>
+
 #include "ttt/dense.hpp"
+#include "ttt/export.hpp"
 #include "ttt/random.hpp"
 #include "ttt/workspace.hpp"
 

@@ -6,30 +6,32 @@
 #include <stdexcept>
 #include <string>
 
+#include "ttt/export.hpp"
+
 namespace ttt {
 
 /// Base of everything the library throws on purpose.
-struct Error : std::runtime_error {
+struct TTT_EXPORT Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 /// A tensor has another shape than the call needs.
-struct ShapeError : Error {
+struct TTT_EXPORT ShapeError : Error {
   using Error::Error;
 };
 
 /// A configuration that no model can have.
-struct ConfigError : Error {
+struct TTT_EXPORT ConfigError : Error {
   using Error::Error;
 };
 
 /// A file or directory that cannot be read or written as a model.
-struct CheckpointError : Error {
+struct TTT_EXPORT CheckpointError : Error {
   using Error::Error;
 };
 
 /// Training that cannot go on, such as a loss that is not finite.
-struct TrainingError : Error {
+struct TTT_EXPORT TrainingError : Error {
   using Error::Error;
 };
 

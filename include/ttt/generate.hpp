@@ -3,7 +3,10 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "ttt/export.hpp"
 #include "ttt/model.hpp"
 
 namespace ttt {
@@ -39,12 +42,14 @@ class TTT_EXPORT Sampler {
 template <class T>
 class BasicGenerator {
  public:
-  explicit BasicGenerator(const BasicModel<T>& model, const SamplerConfig& config = {});
+  explicit BasicGenerator(const BasicModel<T>& model, const SamplerConfig& config = {},
+                          const ModelOptions<T>& options = {});
+  explicit BasicGenerator(const BasicModel<T>&&, const SamplerConfig& = {}, const ModelOptions<T>& = {}) = delete;
 
   /// Reads a prompt; more than once if you like.
   void read(View<const Token, 1> tokens);
 
-  /// Draws the next token and reads it. Throws Error before anything was read.
+  /// Draws the next token and reads it. Throws Error if nothing has been read yet.
   Token next();
 
   /// -log p of each possible next token comes from these. [vocab_size]
@@ -52,6 +57,7 @@ class BasicGenerator {
 
  private:
   const BasicModel<T>* model_;
+  ModelOptions<T> options_;
   Sampler sampler_;
   ModelState<T> state_;
   Workspace work_;

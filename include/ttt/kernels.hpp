@@ -125,8 +125,7 @@ struct Kernels {
 template <class T>
 TTT_EXPORT const Kernels<T>& kernels();
 
-/// Instruction sets that this build has and this machine can run, worst first.
-/// `supported(isa)` asks for one; `set_isa` throws Error for one that is not.
+/// Whether this build has the instruction set and this machine can run it; `set_isa` throws Error where it does not.
 TTT_EXPORT bool supported(Isa isa);
 TTT_EXPORT Isa active_isa();
 TTT_EXPORT void set_isa(Isa isa);

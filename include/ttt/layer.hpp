@@ -2,9 +2,13 @@
 // The layer: TttLinear, TttMlp, or Layer<M> with an inner model of your own.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <ostream>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "ttt/inner/linear.hpp"
 #include "ttt/inner/mlp.hpp"
@@ -30,6 +34,7 @@ class LayerTape {
   Workspace memory_;
   std::optional<Frame> frame_;  // stands on memory_
   detail::LayerRecord<M> record_;
+  bool complete_ = false;  // a forward pass came to its end
 };
 
 /// A TTT layer with the inner model M. Const in use: any number of threads may call one layer at a time, each with a
@@ -37,6 +42,7 @@ class LayerTape {
 template <InnerModel M>
 class Layer {
  public:
+  using Model = M;
   using T = typename M::Scalar;
   using Params = LayerParams<M>;
   using State = LayerState<M>;
@@ -46,6 +52,10 @@ class Layer {
   Layer(LayerConfig config, Rng& rng, double initializer_range = 0.02);
   /// A layer with these parameters. Throws ConfigError; ShapeError naming the tensor.
   Layer(LayerConfig config, Params params);
+  Layer(Layer&&) = default;
+  Layer& operator=(Layer&&) = default;
+
+  Layer clone() const { return Layer(config_, Params(params_)); }
 
   /// As given, with base_lr filled in.
   const LayerConfig& config() const { return config_; }
@@ -70,10 +80,11 @@ class Layer {
 
   /// As `forward`, and keeps in `tape` what `backward` needs.
   void forward(View<const T, 3> x, State& state, Tape& tape, Workspace& work, View<T, 3> y,
-               double inner_lr = 1.0) const;
+               const ForwardOptions<T>& options = {}) const;
 
   /// The adjoint of the forward pass on `tape`. d_state holds the cotangent of the state after it, and becomes that of
-  /// the state before it: hand it on to the piece of text before, or to `start_vjp`. Writes dx; adds to d_params.
+  /// the state before it: hand it on to the piece of text before, or to `start_vjp`. Writes dx, which may be
+  /// dy; adds to d_params.
   void backward(const Tape& tape, View<const T, 3> dy, State& d_state, Workspace& work, View<T, 3> dx,
                 Params& d_params) const;
 
@@ -83,6 +94,7 @@ class Layer {
  private:
   detail::LayerRef<M> ref() const { return {config_, params_, rotary_}; }
   void check(const View<const T, 3>& x, const State& state, const View<const T, 3>& y) const;
+  void prepare(const View<const T, 3>& x, const ForwardOptions<T>& options) const;
 
   LayerConfig config_;
   Params params_;
@@ -96,9 +108,24 @@ using TttMlp = Layer<MlpModel<T>>;
 
 namespace detail {
 
-template <class M>
+/// Throws ConfigError unless the inner model's maps fit together and into a head.
+template <InnerModel M>
+void check_model(Index head_dim) {
+  const auto shapes = M::shapes(head_dim);
+  Index width = head_dim;
+  for (const AffineShape& shape : shapes) {
+    require<ConfigError>(shape.in == width && shape.out > 0, "inner model: expected a map of input width ", width,
+                         ", found ", shape.in, " to ", shape.out);
+    width = shape.out;
+  }
+  require<ConfigError>(width == head_dim, "inner model: expected a last map of output width ", head_dim, ", found ",
+                       width);
+}
+
+template <InnerModel M>
 LayerConfig resolved(LayerConfig config) {
   validate(config);
+  check_model<M>(config.head_dim());
   if (!config.base_lr) config.base_lr = M::default_base_lr;
   return config;
 }
@@ -107,31 +134,6 @@ template <class T>
 Tensor<T, 2> rotary_table(const LayerConfig& config) {
   if (!config.ablation.rotary) return {};
   return ttt::rotary_table<T>(config.mini_batch_size, config.head_dim(), config.rope_theta);
-}
-
-/// A shape for a message. It becomes text only where the message is written: checks that hold allocate nothing.
-struct ShapeText {
-  std::span<const Index> shape;
-
-  friend std::ostream& operator<<(std::ostream& out, const ShapeText& text) { return out << to_string(text.shape); }
-};
-
-inline ShapeText text(std::span<const Index> shape) { return {shape}; }
-
-/// Throws ShapeError unless all tensors of `params` have the shapes of those of `expected`.
-template <class Params>
-void check_shapes(const Params& params, const Params& expected) {
-  const auto shapes = [](const Params& p) {
-    std::vector<std::pair<std::string, std::string>> all;
-    Params::visit([&](const std::string& name, const auto& t) { all.emplace_back(name, to_string(t.shape())); }, p);
-    return all;
-  };
-  const auto found = shapes(params), wanted = shapes(expected);
-  for (std::size_t i = 0; i < std::max(found.size(), wanted.size()); ++i) {
-    const std::string f = i < found.size() ? found[i].first + " " + found[i].second : "no tensor";
-    const std::string w = i < wanted.size() ? wanted[i].first + " " + wanted[i].second : "no tensor";
-    require<ShapeError>(f == w, "layer parameters: expected ", w, ", found ", f);
-  }
 }
 
 /// Throws ShapeError unless the stream is one of a layer of this configuration.
@@ -212,7 +214,7 @@ Layer<M>::Layer(LayerConfig config, Rng& rng, double initializer_range)
 template <InnerModel M>
 Layer<M>::Layer(LayerConfig config, Params params)
     : config_(detail::resolved<M>(config)), params_(std::move(params)), rotary_(detail::rotary_table<T>(config_)) {
-  detail::check_shapes(params_, Params::zeros(config_));
+  detail::check_shapes(Params::zeros(config_), params_, "layer parameters");
 }
 
 template <InnerModel M>
@@ -232,6 +234,7 @@ typename Layer<M>::State Layer<M>::start(Index batch) const {
 
 template <InnerModel M>
 void Layer<M>::reset(StreamState<M>& stream) const {
+  detail::check_stream<M>(config_, stream);
   detail::start(ref(), stream);
 }
 
@@ -247,15 +250,17 @@ void Layer<M>::check(const View<const T, 3>& x, const State& state, const View<c
 }
 
 template <InnerModel M>
+void Layer<M>::prepare(const View<const T, 3>& x, const ForwardOptions<T>& options) const {
+  detail::check_inner_lr(options.inner_lr);
+  if (options.losses != nullptr) options.losses->resize({x.extent(0), config_.num_heads, x.extent(1)});
+}
+
+template <InnerModel M>
 void Layer<M>::forward(View<const T, 3> x, State& state, Workspace& work, View<T, 3> y,
                        const ForwardOptions<T>& options) const {
   check(x, state, y);
+  prepare(x, options);
   const Index batch = x.extent(0), time = x.extent(1);
-  if (options.losses != nullptr) {
-    for (Tensor<T, 3>* losses : {&options.losses->initial, &options.losses->before, &options.losses->after}) {
-      *losses = Tensor<T, 3>({batch, config_.num_heads, time});
-    }
-  }
   if (x.size() == 0) return;
   const FloatEnvironment environment;
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
@@ -282,41 +287,47 @@ Tensor<typename M::Scalar, 3> Layer<M>::operator()(View<const T, 3> x) const {
 
 template <InnerModel M>
 void Layer<M>::forward(View<const T, 3> x, State& state, Tape& tape, Workspace& work, View<T, 3> y,
-                       double inner_lr) const {
+                       const ForwardOptions<T>& options) const {
   check(x, state, y);
-  require<ShapeError>(x.size() > 0 && y.contiguous(), "expected at least one token and a contiguous output");
+  require<ShapeError>(x.size() > 0, "expected at least one token, found shape ", detail::text(x.shape()));
+  prepare(x, options);
   const FloatEnvironment environment;
-  tape.frame_.reset();
+  tape.complete_ = false;
   Frame& frame = tape.frame_.emplace(tape.memory_);
   const View<T, 3> copy_of_x = frame.take<T, 3>(x.shape());
   copy(x, copy_of_x);
-  const Shape<2> rows{x.extent(0) * x.extent(1), x.extent(2)};
+  const View<T> rows(copy_of_x.data(), {x.extent(0) * x.extent(1), x.extent(2)});
   const Streams<M> streams = detail::pointers(frame, state);
-  tape.record_ = detail::LayerRecord<M>::take(frame, config_, streams, View<const T>(copy_of_x.data(), rows), inner_lr);
-  ForwardOptions<T> options;
-  options.inner_lr = inner_lr;
-  detail::forward(ref(), tape.record_.a, streams, options, 0, View<T>(y.data(), rows), work,
+  tape.record_ = detail::LayerRecord<M>::take(frame, config_, streams, rows, options.inner_lr);
+  Frame out_frame(work);
+  const View<T, 3> out = out_frame.take<T, 3>(x.shape());
+  detail::forward(ref(), tape.record_.a, streams, options, 0, View<T>(out.data(), rows.shape()), work,
                   tape.record_.saver(config_.mini_batch_size));
+  copy<T, 3>(out, y);
+  tape.complete_ = true;
 }
 
 template <InnerModel M>
 void Layer<M>::backward(const Tape& tape, View<const T, 3> dy, State& d_state, Workspace& work, View<T, 3> dx,
                         Params& d_params) const {
   check(dy, d_state, dx);
-  require<ShapeError>(tape.frame_.has_value() && dy.extent(0) * dy.extent(1) == tape.record_.a.x.rows(),
-                      "expected the tape of a forward pass over ", dy.extent(0) * dy.extent(1), " tokens, found ",
-                      tape.frame_ ? tape.record_.a.x.rows() : 0);
-  require<ShapeError>(dx.contiguous(), "expected a contiguous gradient of the input");
+  detail::check_shapes(params_, d_params, "layer gradient");
+  require<ShapeError>(tape.complete_, "expected the tape of a forward pass, found one without");
+  const Index batch = tape.record_.positions.size(), time = tape.record_.a.x.rows() / batch;
+  require<ShapeError>(dy.extent(0) == batch && dy.extent(1) == time, "expected gradients of the tape's ", batch,
+                      " sequences of ", time, " tokens, found shape ", detail::text(dy.shape()));
   const FloatEnvironment environment;
   Frame frame(work);
   const View<const T> rows = detail::as_rows<T>(frame, dy);
-  fill(dx, T(0));
-  detail::backward<M>(ref(), tape.record_, rows, detail::pointers(frame, d_state),
-                      View<T>(dx.data(), {rows.rows(), rows.cols()}), d_params, work);
+  const View<T> d_rows = frame.zeros<T, 2>(rows.shape());  // not dx, which may be dy
+  detail::backward<M>(ref(), tape.record_, rows, detail::pointers(frame, d_state), d_rows, d_params, work);
+  copy<T, 3>(View<const T, 3>(d_rows.data(), dx.shape()), dx);
 }
 
 template <InnerModel M>
 void Layer<M>::start_vjp(State& d_state, Workspace& work, Params& d_params) const {
+  for (const StreamState<M>& stream : d_state.streams) detail::check_stream<M>(config_, stream);
+  detail::check_shapes(params_, d_params, "layer gradient");
   if (d_state.batch() == 0) return;
   const FloatEnvironment environment;
   Frame frame(work);

@@ -100,7 +100,7 @@ void walk_heads_vjp(const LayerRef<M>& layer, const LayerRecord<M>& record, View
   Frame frame(work);
   const View<T, 3> norm_weight = frame.zeros<T, 3>({streams * groups, H, D});
   const View<T, 3> norm_bias = frame.zeros<T, 3>({streams * groups, H, D});
-  const Index count = workers(streams * H, static_cast<double>(16 * D * D * n * streams * H));
+  const Index count = workers(streams * H, 3 * operations_of_token<M>(D) * static_cast<double>(n * streams * H));
   std::vector<Workspace>& scratch = frame.workers(count);
   parallel_for(streams * H, count, [&](Index task, Index worker) {
     const Index i = task / H, h = task % H;

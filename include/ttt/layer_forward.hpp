@@ -113,6 +113,14 @@ void learning_rates(const LayerRef<M>& layer, const LayerActivations<typename M:
   }
 }
 
+/// Roughly, of one head's walk forward.
+template <InnerModel M>
+double operations_of_token(Index head_dim) {
+  double operations = 0;
+  for (const AffineShape& shape : M::shapes(head_dim)) operations += 8.0 * static_cast<double>(shape.in * shape.out);
+  return operations;
+}
+
 /// The walk of every head of every stream. `before_mini_batch(stream, head, i, state)` as in `walk`.
 template <InnerModel M, class F>
 void walk_heads(const LayerRef<M>& layer, const LayerActivations<typename M::Scalar>& a, Streams<M> streams,
@@ -120,9 +128,7 @@ void walk_heads(const LayerRef<M>& layer, const LayerActivations<typename M::Sca
   using T = typename M::Scalar;
   const Index H = layer.config.num_heads, D = layer.config.head_dim(), b = layer.config.mini_batch_size;
   const Index tasks = streams.size() * H, n = a.x.rows() / streams.size();
-  double work_of_token = 0;
-  for (const AffineShape& shape : M::shapes(D)) work_of_token += 8.0 * static_cast<double>(shape.in * shape.out);
-  const Index count = workers(tasks, work_of_token * static_cast<double>(n * tasks));
+  const Index count = workers(tasks, operations_of_token<M>(D) * static_cast<double>(n * tasks));
 
   Frame frame(work);
   std::vector<Workspace>& scratch = frame.workers(count);

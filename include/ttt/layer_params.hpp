@@ -2,12 +2,40 @@
 // Everything that the outer loop trains in one TTT layer, under the names of the official checkpoints.
 #pragma once
 
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <tuple>
+
 #include "ttt/config.hpp"
 #include "ttt/conv.hpp"
 #include "ttt/inner/concept.hpp"
 #include "ttt/random.hpp"
 
 namespace ttt {
+
+namespace detail {
+
+/// The name of a tensor in parts. It becomes text only for those who ask: walking over parameters allocates nothing.
+template <class... Parts>
+struct Name {
+  std::tuple<const Parts&...> parts;
+
+  explicit Name(const Parts&... all) : parts(all...) {}
+
+  friend std::ostream& operator<<(std::ostream& out, const Name& name) {
+    std::apply([&](const auto&... all) { (out << ... << all); }, name.parts);
+    return out;
+  }
+
+  operator std::string() const {
+    std::ostringstream text;
+    text << *this;
+    return text.str();
+  }
+};
+
+}  // namespace detail
 
 /// Parameters of a TTT layer; gradients and optimizer moments have this type too. C = hidden_size, H = heads, D = C /
 /// H, b = mini_batch_size. Parts that a configuration does not have are empty, and `visit` passes over them.
@@ -24,7 +52,9 @@ struct LayerParams {
   Tensor<T, 1> post_norm_weight, post_norm_bias;        // [C]
   Weights<M> w0;                                        // W1 [H, in, out], b1 [H, 1, out], ...
 
+  /// Throws ConfigError.
   static LayerParams zeros(const LayerConfig& config) {
+    validate(config);
     const Index C = config.hidden_size, H = config.num_heads, D = config.head_dim(), k = config.conv_kernel;
     LayerParams p;
     p.q_proj = Tensor<T, 2>({C, C});
@@ -68,10 +98,11 @@ struct LayerParams {
   }
 
   /// f(name, tensor...) for every tensor, over one, two or more parameter structs at a time.
+  /// The first decides which tensors there are.
   template <class F, class... S>
   static void visit(F f, S&... s) {
-    const auto present = [&](const std::string& name, auto&... tensors) {
-      if ((!tensors.empty() && ...)) f(name, tensors...);
+    const auto present = [&](const auto& name, auto& first, auto&... rest) {
+      if (!first.empty()) f(name, first, rest...);
     };
     present("q_proj.weight", s.q_proj...);
     present("k_proj.weight", s.k_proj...);
@@ -92,5 +123,20 @@ struct LayerParams {
     Weights<M>::visit(present, s.w0...);
   }
 };
+
+namespace detail {
+
+/// Throws ShapeError unless `found` has the tensors of `expected`, in the same shapes.
+template <class Params>
+void check_shapes(const Params& expected, const Params& found, const char* what) {
+  Params::visit(
+      [&](const auto& name, const auto& e, const auto& f) {
+        require<ShapeError>(e.shape() == f.shape(), what, ": expected ", name, " of shape ", text(e.shape()),
+                            ", found ", text(f.shape()));
+      },
+      expected, found);
+}
+
+}  // namespace detail
 
 }  // namespace ttt

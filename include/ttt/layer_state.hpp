@@ -2,6 +2,11 @@
 // What a TTT layer remembers of the streams it reads: inner weights now, the open mini-batch, the convolution's tail.
 #pragma once
 
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "ttt/layer_params.hpp"
 
 namespace ttt {

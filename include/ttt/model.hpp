@@ -2,6 +2,9 @@
 // The language model: embedding, blocks, head. Spec section 9.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "ttt/model_params.hpp"
 
 namespace ttt {
@@ -17,6 +20,12 @@ struct ModelOptions {
   double inner_lr = 1.0;                          // multiplies the inner learning rate; 0 freezes the inner models
   std::vector<InnerLosses<T>>* losses = nullptr;  // filled if given, layer by layer
   std::vector<Tensor<T, 3>>* hidden = nullptr;    // filled if given: after each block, then after the last norm
+};
+
+/// Options of a loss that is taken back.
+struct LossOptions {
+  double weight = 1.0;    // multiplies the gradient, not the loss
+  double inner_lr = 1.0;  // as in ModelOptions
 };
 
 /// What `backward` needs of one forward pass of a model. Reusable, as LayerTape is.
@@ -41,6 +50,7 @@ class ModelTape {
   Workspace memory_;
   std::optional<Frame> frame_;  // stands on memory_
   std::vector<Block> blocks_;
+  Index batch_ = 0;              // streams of a forward pass that came to its end; 0: none did
   View<Token, 1> tokens_;        // [rows]
   View<T> norm_x_, d_norm_out_;  // [rows, C]: input of the last norm, cotangent of its output
 };
@@ -97,7 +107,7 @@ class BasicModel {
   /// The mean loss over all targets that are not ignored, keeping in `tape` what `backward` needs. Cotangents of the
   /// loss are multiplied by `weight`; those of the head are added to `gradient` here, as the logits are at hand.
   double forward_loss(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Tape& tape,
-                      Workspace& work, Params& gradient, double weight = 1.0, double inner_lr = 1.0) const;
+                      Workspace& work, Params& gradient, const LossOptions& options = {}) const;
 
   /// The adjoint of `forward_loss`. d_state holds the cotangent of the state after it, and becomes that of the state
   /// before it: hand it on to the piece of text before, or to `start_vjp`. Adds to `gradient`.
@@ -109,6 +119,8 @@ class BasicModel {
  private:
   template <class Sink>
   void read(View<const Token, 2> tokens, State& state, Workspace& work, const Options& options, const Sink& sink) const;
+  void check_stream(const ModelStream<T>& stream) const;
+  void check_state(const State& state) const;
   void check(View<const Token, 2> tokens, const State& state) const;
   const Tensor<T, 2>& head() const { return config_.tie_word_embeddings ? params_.embed_tokens : params_.lm_head; }
   detail::BlockRef<T> block(std::size_t i) const { return {config_, layer_config_, params_.layers[i], rotary_}; }

@@ -2,6 +2,10 @@
 // Everything that the outer loop trains in a language model, and what the model remembers of a stream.
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "ttt/block.hpp"
 
 namespace ttt {
@@ -15,7 +19,7 @@ struct ModelParams {
   Tensor<T, 1> norm;     // [C]
   Tensor<T, 2> lm_head;  // [V, C]; not tie_word_embeddings
 
-  /// `config` is valid and resolved.
+  /// Throws ConfigError.
   static ModelParams zeros(const ModelConfig& config);
   /// Fresh values. Spec section 12.
   static ModelParams random(const ModelConfig& config, Rng& rng);
@@ -25,9 +29,9 @@ struct ModelParams {
   static void visit(F f, First& first, Rest&... rest) {
     f("model.embed_tokens.weight", first.embed_tokens, rest.embed_tokens...);
     for (std::size_t i = 0; i < first.layers.size(); ++i) {
-      const std::string prefix = "model.layers." + std::to_string(i) + ".";
       std::remove_cvref_t<decltype(first.layers[i])>::visit(
-          [&](const std::string& name, auto&... t) { f(prefix + name, t...); }, first.layers[i], rest.layers[i]...);
+          [&](const auto& name, auto&... t) { f(detail::Name("model.layers.", i, ".", name), t...); }, first.layers[i],
+          rest.layers[i]...);
     }
     f("model.norm.weight", first.norm, rest.norm...);
     if (!first.lm_head.empty()) f("lm_head.weight", first.lm_head, rest.lm_head...);
@@ -36,7 +40,7 @@ struct ModelParams {
   /// Number of trained values.
   Index size() const {
     Index n = 0;
-    visit([&](const std::string&, const auto& t) { n += t.size(); }, *this);
+    visit([&](const auto&, const auto& t) { n += t.size(); }, *this);
     return n;
   }
 };
@@ -66,7 +70,8 @@ class ModelState {
 };
 
 template <class T>
-ModelParams<T> ModelParams<T>::zeros(const ModelConfig& config) {
+ModelParams<T> ModelParams<T>::zeros(const ModelConfig& given) {
+  const ModelConfig config = resolved(given);
   const Index C = config.hidden_size, I = *config.intermediate_size, k = config.conv_kernel;
   ModelParams p;
   p.embed_tokens = Tensor<T, 2>({config.vocab_size, C});
@@ -94,7 +99,8 @@ ModelParams<T> ModelParams<T>::zeros(const ModelConfig& config) {
 }
 
 template <class T>
-ModelParams<T> ModelParams<T>::random(const ModelConfig& config, Rng& rng) {
+ModelParams<T> ModelParams<T>::random(const ModelConfig& given, Rng& rng) {
+  const ModelConfig config = resolved(given);
   ModelParams p = zeros(config);
   const auto dense = [&](Tensor<T, 2>& t) { fill_normal<T>({t.data(), {t.size()}}, config.initializer_range, rng); };
   dense(p.embed_tokens);
@@ -113,5 +119,21 @@ ModelParams<T> ModelParams<T>::random(const ModelConfig& config, Rng& rng) {
   dense(p.lm_head);
   return p;
 }
+
+namespace detail {
+
+/// The same for models, whose layers may differ in number and type too.
+template <class T>
+void check_shapes(const ModelParams<T>& expected, const ModelParams<T>& found, const char* what) {
+  bool same = expected.layers.size() == found.layers.size();
+  for (std::size_t i = 0; same && i < expected.layers.size(); ++i) {
+    same = expected.layers[i].seq_modeling_block.index() == found.layers[i].seq_modeling_block.index();
+  }
+  require<ShapeError>(same, what, ": expected ", expected.layers.size(), " layers of the model's type, found ",
+                      found.layers.size(), " layers or another type");
+  check_shapes<ModelParams<T>>(expected, found, what);
+}
+
+}  // namespace detail
 
 }  // namespace ttt

@@ -2,6 +2,10 @@
 // AdamW, its learning-rate schedules and clipping, with the recipe of the paper (appendix C) as defaults.
 #pragma once
 
+#include <algorithm>
+#include <string>
+
+#include "ttt/export.hpp"
 #include "ttt/model.hpp"
 
 namespace ttt {
@@ -34,32 +38,66 @@ struct AdamWConfig {
   double weight_decay = 0.1;  // of every parameter
 };
 
-/// Sets all to 0.
-template <class T>
-TTT_EXPORT void set_zero(ModelParams<T>& params);
+namespace detail {
+TTT_EXPORT AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor);
+TTT_EXPORT double root_of(double sum);
+}  // namespace detail
+
+/// Throws ConfigError.
+TTT_EXPORT void validate(const AdamWConfig& config);
+
+/// Sets all to 0. Like all here for any struct with `visit`: parameters of a layer or of a model.
+template <class Params>
+void set_zero(Params& params) {
+  Params::visit([](const auto&, auto& t) { std::fill(t.begin(), t.end(), 0); }, params);
+}
 
 /// Square root of the sum of squares of all elements, added in double.
-template <class T>
-TTT_EXPORT double global_norm(const ModelParams<T>& gradient);
+template <class Params>
+double global_norm(const Params& gradient) {
+  const FloatEnvironment environment;
+  double sum = 0;
+  Params::visit([&]<class T, int Rank>(
+                    const auto&, const Tensor<T, Rank>& t) { sum += kernels<T>().sum_squares(t.data(), t.size()); },
+                gradient);
+  return detail::root_of(sum);
+}
 
 /// min(1, max_norm / (norm + 1e-6)): what clipping multiplies a gradient with.
 TTT_EXPORT double clip_factor(double norm, double max_norm);
 
 /// AdamW with decoupled weight decay and bias correction. Moments have the type of the parameters.
-template <class T>
+template <class Params>
 class AdamW {
  public:
-  explicit AdamW(const BasicModel<T>& model, AdamWConfig config = {});
+  /// Throws ConfigError.
+  explicit AdamW(const Params& params, AdamWConfig c = {}) : config(c), exp_avg(params) {
+    validate(config);
+    set_zero(exp_avg);
+    exp_avg_sq = exp_avg;
+  }
 
   /// One update with `gradient` times `gradient_factor`.
-  void step(ModelParams<T>& params, const ModelParams<T>& gradient, double learning_rate, double gradient_factor = 1.0);
+  void step(Params& params, const Params& gradient, double learning_rate, double gradient_factor = 1.0) {
+    detail::check_shapes(params, gradient, "gradient");
+    const FloatEnvironment environment;
+    const AdamwStep update = detail::adamw_step(config, ++steps, learning_rate, gradient_factor);
+    Params::visit(
+        [&]<class T, int Rank>(const auto&, Tensor<T, Rank>& p, const Tensor<T, Rank>& g, Tensor<T, Rank>& m,
+                               Tensor<T, Rank>& v) {
+          constexpr Index piece = Index{1} << 14;
+          const Index tasks = (p.size() + piece - 1) / piece;
+          parallel_for(tasks, workers(tasks, 16.0 * static_cast<double>(p.size())), [&](Index task, Index) {
+            const Index begin = task * piece, n = std::min(piece, p.size() - begin);
+            kernels<T>().adamw(update, n, g.data() + begin, p.data() + begin, m.data() + begin, v.data() + begin);
+          });
+        },
+        params, gradient, exp_avg, exp_avg_sq);
+  }
 
   AdamWConfig config;
   Index steps = 0;  // updates made
-  ModelParams<T> exp_avg, exp_avg_sq;
+  Params exp_avg, exp_avg_sq;
 };
-
-extern template class TTT_EXPORT AdamW<float>;
-extern template class TTT_EXPORT AdamW<double>;
 
 }  // namespace ttt

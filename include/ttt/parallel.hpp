@@ -2,6 +2,7 @@
 // Threads, and the floating-point environment in which the library computes.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "ttt/export.hpp"
@@ -38,18 +39,18 @@ inline constexpr double serial_work = 1e6;
 
 }  // namespace detail
 
-/// Workers that parallel_for would use for this much work (in arithmetic operations, roughly).
-inline Index workers(Index tasks, double work) {
-  return work < detail::serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
+/// Workers that are worth starting for this many arithmetic operations, roughly.
+inline Index workers(Index tasks, double operations) {
+  return operations < detail::serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
 }
 
-/// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on `workers` threads. Tasks must not depend on
+/// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on `count` threads. Tasks must not depend on
 /// one another nor on the worker, whose number is for picking scratch memory only. The first exception is thrown again
 /// here.
 template <class Body>
-void parallel_for(Index tasks, Index workers, const Body& body) {
+void parallel_for(Index tasks, Index count, const Body& body) {
   detail::run_tasks(
-      tasks, workers, [](const void* b, Index task, Index worker) { (*static_cast<const Body*>(b))(task, worker); },
+      tasks, count, [](const void* b, Index task, Index worker) { (*static_cast<const Body*>(b))(task, worker); },
       &body);
 }
 

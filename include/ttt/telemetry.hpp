@@ -2,6 +2,9 @@
 // What one may ask of and tell a forward pass besides its output.
 #pragma once
 
+#include <array>
+#include <limits>
+
 #include "ttt/walk.hpp"
 
 namespace ttt {
@@ -12,6 +15,10 @@ namespace ttt {
 template <class T>
 struct InnerLosses {
   Tensor<T, 3> initial, before, after;
+
+  void resize(const Shape<3>& shape) {
+    for (Tensor<T, 3>* all : {&initial, &before, &after}) *all = Tensor<T, 3>(shape);
+  }
 };
 
 /// Options of one forward pass of a layer.
@@ -22,6 +29,11 @@ struct ForwardOptions {
 };
 
 namespace detail {
+
+inline void check_inner_lr(double inner_lr) {
+  require<ConfigError>(inner_lr >= 0 && inner_lr <= std::numeric_limits<double>::max(),
+                       "inner_lr: expected a finite number of at least 0, found ", inner_lr);
+}
 
 /// Measures the inner losses of one head of one stream, mini-batch by mini-batch, on copies of its state.
 template <InnerModel M>

@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <limits>
 #include <new>
+#include <ostream>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "ttt/error.hpp"
@@ -143,6 +145,15 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(const Shape<Rank>& shape) : shape_(shape), data_(static_cast<std::size_t>(count(shape))) {}
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  // A tensor that was moved from is empty, in its shape too: checks of shapes then refuse it.
+  Tensor(Tensor&& other) noexcept : shape_(std::exchange(other.shape_, {})), data_(std::exchange(other.data_, {})) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    shape_ = std::exchange(other.shape_, {});
+    data_ = std::exchange(other.data_, {});
+    return *this;
+  }
 
   operator View<T, Rank>() { return {data_.data(), shape_}; }
   operator View<const T, Rank>() const { return {data_.data(), shape_}; }
@@ -194,5 +205,18 @@ inline std::string to_string(std::span<const Index> shape) {
   for (std::size_t d = 0; d < shape.size(); ++d) text += (d ? ", " : "") + std::to_string(shape[d]);
   return text + "]";
 }
+
+namespace detail {
+
+/// A shape for a message. It becomes text only where the message is written: checks that hold allocate nothing.
+struct ShapeText {
+  std::span<const Index> shape;
+
+  friend std::ostream& operator<<(std::ostream& out, const ShapeText& text) { return out << to_string(text.shape); }
+};
+
+inline ShapeText text(std::span<const Index> shape) { return {shape}; }
+
+}  // namespace detail
 
 }  // namespace ttt

@@ -5,7 +5,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "ttt/export.hpp"
 #include "ttt/optimizer.hpp"
 
 namespace ttt {
@@ -93,7 +96,7 @@ class Trainer {
   BasicModel<T> model_;
   TextWindows windows_;
   TrainerConfig config_;
-  AdamW<T> optimizer_;
+  AdamW<ModelParams<T>> optimizer_;
   ModelParams<T> gradient_;
   std::unique_ptr<ModelTape<T>> tape_ = std::make_unique<ModelTape<T>>();
   Workspace work_;
@@ -101,11 +104,11 @@ class Trainer {
   ModelState<T> state_, d_state_;
 };
 
-/// Loss of whole sequences from fresh states, adding `weight` times its gradient to `gradient`.
+/// Loss of whole sequences from fresh states, adding its gradient to `gradient`.
 template <class T>
 TTT_EXPORT double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens,
-                                    View<const Token, 2> targets, ModelParams<T>& gradient, double weight = 1.0,
-                                    double inner_lr = 1.0);
+                                    View<const Token, 2> targets, ModelParams<T>& gradient,
+                                    const LossOptions& options = {});
 
 extern template class TTT_EXPORT Trainer<float>;
 extern template class TTT_EXPORT Trainer<double>;

@@ -7,6 +7,7 @@
 #include "ttt/eigen.hpp"
 #include "ttt/error.hpp"
 #include "ttt/generate.hpp"
+#include "ttt/inner/chain.hpp"
 #include "ttt/kernels.hpp"
 #include "ttt/layer.hpp"
 #include "ttt/model.hpp"

@@ -16,7 +16,13 @@ struct HeadSequence {
   Index size() const { return Q.rows(); }
 
   Tokens<T> tokens(Index t, Index n, Index first, View<const T, 1> scale) const {
-    return {first, Q.rows(t, n), K.rows(t, n), target.rows(t, n), rate.rows(t, n), scale.rows(first, n)};
+    return {first,
+            std::min(size(), scale.size()),
+            Q.rows(t, n),
+            K.rows(t, n),
+            target.rows(t, n),
+            rate.rows(t, n),
+            scale.rows(first, n)};
   }
 };
 

@@ -2,7 +2,10 @@
 // Scratch memory that has no meaning between calls. Whoever calls owns it: one workspace for each calling thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <new>
+#include <type_traits>
 #include <vector>
 
 #include "ttt/tensor.hpp"

@@ -73,16 +73,7 @@ void store(Rows<T> m, Size i, Size j, Vec<T> v, Part part) {
   v.store(row(m, i) + j, part);
 }
 
-/// f(Constant<count>) for a count of 1 ... max.
-template <int max, class F>
-void with_count(Size count, F f) {
-  if constexpr (max > 1) {
-    if (count < max) return with_count<max - 1>(count, f);
-  }
-  f(Constant<max>{});
-}
-
-/// Lanes of equal meaning keep their place: the lanes that `part` does not name become 0.
+/// v, with 0 in the lanes that `part` does not name.
 template <class T, class Part>
 [[gnu::always_inline]] inline Vec<T> only(Vec<T> v, Part part) {
   return Vec<T>::blend(v, Vec<T>::zero(), part);

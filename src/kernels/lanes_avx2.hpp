@@ -16,7 +16,7 @@ alignas(64) constexpr std::int64_t lanes64[16] = {-1, -1, -1, -1, -1, -1, -1, -1
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 2, dot_cols = 2;  // of 16 registers
+  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;  // of 16 registers
   __m256 lo, hi;
 
   static __m256i mask(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -42,6 +42,27 @@ struct Vec<float> {
   static Vec blend(Vec x, Vec y, First part) {
     return {_mm256_blendv_ps(y.lo, x.lo, _mm256_castsi256_ps(mask_lo(part))),
             _mm256_blendv_ps(y.hi, x.hi, _mm256_castsi256_ps(mask_hi(part)))};
+  }
+
+  /// Half of a vector, for tiles of which whole vectors would not fit into the registers.
+  static constexpr int parts = 2;
+  struct Part {
+    __m256 v;
+
+    static Part zero() { return {_mm256_setzero_ps()}; }
+    static Part fma(Part a, Part b, Part c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  };
+  template <int h>
+  static Part load_part(const float* p, Whole) {
+    return {_mm256_loadu_ps(p + 8 * h)};
+  }
+  template <int h>
+  static Part load_part(const float* p, First part) {
+    return {_mm256_maskload_ps(p + 8 * h, h == 0 ? mask_lo(part) : mask_hi(part))};
+  }
+  template <int h>
+  void set_part(Part x) {
+    (h == 0 ? lo : hi) = x.v;
   }
 
   friend Vec operator+(Vec a, Vec b) { return {a.lo + b.lo, a.hi + b.hi}; }
@@ -80,7 +101,7 @@ struct Vec<float> {
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 2, dot_cols = 2;
+  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
   __m256d lo, hi;
 
   static __m256i mask(const std::int64_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -113,6 +134,27 @@ struct Vec<double> {
   static Vec blend(Vec x, Vec y, First part) {
     return {_mm256_blendv_pd(y.lo, x.lo, _mm256_castsi256_pd(mask_lo(part))),
             _mm256_blendv_pd(y.hi, x.hi, _mm256_castsi256_pd(mask_hi(part)))};
+  }
+
+  /// Half of a vector, for tiles of which whole vectors would not fit into the registers.
+  static constexpr int parts = 2;
+  struct Part {
+    __m256d v;
+
+    static Part zero() { return {_mm256_setzero_pd()}; }
+    static Part fma(Part a, Part b, Part c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  };
+  template <int h>
+  static Part load_part(const double* p, Whole) {
+    return {_mm256_loadu_pd(p + 4 * h)};
+  }
+  template <int h>
+  static Part load_part(const double* p, First part) {
+    return {_mm256_maskload_pd(p + 4 * h, h == 0 ? mask_lo(part) : mask_hi(part))};
+  }
+  template <int h>
+  void set_part(Part x) {
+    (h == 0 ? lo : hi) = x.v;
   }
 
   friend Vec operator+(Vec a, Vec b) { return {a.lo + b.lo, a.hi + b.hi}; }

@@ -36,6 +36,17 @@ struct Vec<float> {
   static Vec blend(Vec x, Vec, Whole) { return x; }
   static Vec blend(Vec x, Vec y, First part) { return {_mm512_mask_blend_ps(mask(part), y.v, x.v)}; }
 
+  static constexpr int parts = 1;
+  using Part = Vec;
+  template <int h, class Extent>
+  static Part load_part(const float* p, Extent part) {
+    return load(p, part);
+  }
+  template <int h>
+  void set_part(Part x) {
+    *this = x;
+  }
+
   friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
   friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
   friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
@@ -79,6 +90,17 @@ struct Vec<double> {
   double first() const { return _mm512_cvtsd_f64(v); }
   static Vec blend(Vec x, Vec, Whole) { return x; }
   static Vec blend(Vec x, Vec y, First part) { return {_mm512_mask_blend_pd(mask(part), y.v, x.v)}; }
+
+  static constexpr int parts = 1;
+  using Part = Vec;
+  template <int h, class Extent>
+  static Part load_part(const double* p, Extent part) {
+    return load(p, part);
+  }
+  template <int h>
+  void set_part(Part x) {
+    *this = x;
+  }
 
   friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
   friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }

@@ -65,6 +65,17 @@ struct Vec {
     return generate([&](Size i) { return i < part.count ? x.lane[i] : y.lane[i]; });
   }
 
+  static constexpr int parts = 1;
+  using Part = Vec;
+  template <int h, class Extent>
+  static Part load_part(const T* p, Extent part) {
+    return load(p, part);
+  }
+  template <int h>
+  void set_part(Part x) {
+    *this = x;
+  }
+
   friend Vec operator+(Vec a, Vec b) {
     return generate([&](Size i) { return a.lane[i] + b.lane[i]; });
   }

@@ -47,30 +47,39 @@ void matmul(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to,
   });
 }
 
-/// C_ij (+)= A_i . B_j for one tile of rows of A and rows of B. Lengths that are whole vectors get code without the
-/// rest of a row: with it, GCC keeps the tile in memory.
+/// C_ij (+)= A_i . B_j for one tile of rows of A and rows of B, one part of the vectors after the other. Lengths that
+/// are whole vectors get code without the rest of a row: with it, GCC keeps the tile in memory.
 template <class T, int M, int N, bool ragged>
 void dot_tile(Rows<const T> A, Size i, Rows<const T> B, Size j, bool accumulate_to, Rows<T> C) {
   using V = Vec<T>;
-  V tile[M * N];
-#pragma GCC unroll 16
-  for (int t = 0; t < M * N; ++t) tile[t] = V::zero();
+  using Part = typename V::Part;
   const T* a = row(A, i);
   const T* b = row(B, j);
-  const auto step = [&](Size p, auto part) {
-    V x[M];
-#pragma GCC unroll 8
-    for (int m = 0; m < M; ++m) x[m] = V::load(a + m * A.stride + p, part);
-#pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) {
-      const V y = V::load(b + n * B.stride + p, part);
-#pragma GCC unroll 8
-      for (int m = 0; m < M; ++m) tile[m * N + n] = V::fma(x[m], y, tile[m * N + n]);
-    }
-  };
   const Size whole = A.cols / V::size * V::size;
-  for (Size p = 0; p < whole; p += V::size) step(p, Whole{});
-  if constexpr (ragged) step(whole, First{A.cols - whole});
+  V tile[M * N];
+  const auto multiply_part = [&](auto part) {
+    constexpr int h = decltype(part)::value;
+    Part sum[M * N];
+#pragma GCC unroll 16
+    for (int t = 0; t < M * N; ++t) sum[t] = Part::zero();
+    const auto step = [&](Size p, auto lanes) {
+      Part x[M];
+#pragma GCC unroll 8
+      for (int m = 0; m < M; ++m) x[m] = V::template load_part<h>(a + m * A.stride + p, lanes);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; ++n) {
+        const Part y = V::template load_part<h>(b + n * B.stride + p, lanes);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m) sum[m * N + n] = Part::fma(x[m], y, sum[m * N + n]);
+      }
+    };
+    for (Size p = 0; p < whole; p += V::size) step(p, Whole{});
+    if constexpr (ragged) step(whole, First{A.cols - whole});
+#pragma GCC unroll 16
+    for (int t = 0; t < M * N; ++t) tile[t].template set_part<h>(sum[t]);
+  };
+  multiply_part(Constant<0>{});
+  if constexpr (V::parts == 2) multiply_part(Constant<1>{});
   T sums[M * N];
   sum_each(tile, sums);
   for (int m = 0; m < M; ++m) {
@@ -106,18 +115,23 @@ void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Row
 /// Rows of A and B whose products are summed one after the other; longer sums are trees of such pieces.
 constexpr Size piece_rows = 64;
 
+/// C += alpha sum, for the tile of C that begins at c.
+template <class T, int R, int N, class Part>
+[[gnu::always_inline]] inline void add_tile(T alpha, const Tile<T, R, N>& sum, T* c, Size c_stride, Part last) {
+  each_in_tile<T, R, N>([&](int r, int v) {
+    const Vec<T> before = load_vector<T, N>(static_cast<const T*>(c) + r * c_stride, v, last);
+    store_vector<T, N>(c + r * c_stride, v, Vec<T>::fma(Vec<T>::broadcast(alpha), sum.at[r][v], before), last);
+  });
+}
+
 /// One tile of C += alpha A^T B, for one piece.
 template <class T, int R, int N, class Part>
 [[gnu::noinline]] void outer_tile(T alpha, Strided<T> A, const T* B, Size B_stride, Size rows, T* c, Size c_stride,
                                   Part last) {
-  using V = Vec<T>;
   Tile<T, R, N> sum;
-  each_in_tile<T, R, N>([&](int r, int v) { sum.at[r][v] = V::zero(); });
+  each_in_tile<T, R, N>([&](int r, int v) { sum.at[r][v] = Vec<T>::zero(); });
   accumulate(sum, A, B, B_stride, rows, last);
-  each_in_tile<T, R, N>([&](int r, int v) {
-    const V before = load_vector<T, N>(static_cast<const T*>(c) + r * c_stride, v, last);
-    store_vector<T, N>(c + r * c_stride, v, V::fma(V::broadcast(alpha), sum.at[r][v], before), last);
-  });
+  add_tile(alpha, sum, c, c_stride, last);
 }
 
 /// One tile of A^T B, for one piece. A function of its own, because next to the tree GCC keeps parts of it in memory.
@@ -164,12 +178,7 @@ void outer_tiles(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C, Size i, S
         Tile<T, R, N> sum;
         outer_piece(a, b, B_stride, rows, last, sum);
         sum = add_piece(sum, n, n + 1 == pieces, levels + t * (max_levels / group));
-        if (n + 1 < pieces) continue;
-        T* c = row(C, i + (g + t) * R) + j;
-        each_in_tile<T, R, N>([&](int r, int v) {
-          const V before = load_vector<T, N>(static_cast<const T*>(c) + r * C.stride, v, last);
-          store_vector<T, N>(c + r * C.stride, v, V::fma(V::broadcast(alpha), sum.at[r][v], before), last);
-        });
+        if (n + 1 == pieces) add_tile(alpha, sum, row(C, i + (g + t) * R) + j, C.stride, last);
       }
     }
   }
@@ -188,11 +197,11 @@ void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
       });
       return;
     }
-    const Size tiles = C.rows / max, rest = C.rows % max;
+    const Size tiles = C.rows / max;
     outer_tiles<T, max, N>(alpha, A, B, C, 0, tiles, j, last);
-    if (rest == 0) return;
-    with_count<max>(
-        rest, [&](auto rows) { outer_tiles<T, decltype(rows)::value, N>(alpha, A, B, C, tiles * max, 1, j, last); });
+    each_group<max / 2>(C.rows % max, [&](Size i, auto rows) {
+      outer_tiles<T, decltype(rows)::value, N>(alpha, A, B, C, tiles * max + i, 1, j, last);
+    });
   });
 }
 

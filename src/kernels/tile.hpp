@@ -28,24 +28,27 @@ struct Strided {
   Size stride, step;
 };
 
-/// The panels of columns that a tile covers: f(first column, Constant<vectors>, part of the last vector).
-template <class T, class F>
-void each_panel(Size cols, F f) {
-  constexpr int N = Vec<T>::tile_vectors;
-  constexpr Size W = Vec<T>::size;
-  Size j = 0;
-  for (; j + N * W <= cols; j += N * W) f(j, Constant<N>{}, Whole{});
-  if (j == cols) return;
-  const Size vectors = (cols - j + W - 1) / W;
-  with_count<N>(vectors, [&](auto count) { f(j, count, First{cols - j - (vectors - 1) * W}); });
-}
-
-/// f(first, Constant<rows>) for groups of at most `max` rows.
+/// f(first, Constant<n>) for groups of n = max, then max / 2, ... 1 rows.
 template <int max, class F>
 void each_group(Size rows, F f) {
   Size i = 0;
   for (; i + max <= rows; i += max) f(i, Constant<max>{});
-  if (i < rows) with_count<max>(rows - i, [&](auto count) { f(i, count); });
+  if constexpr (max > 1) each_group<max / 2>(rows - i, [&](Size k, auto count) { f(i + k, count); });
+}
+
+/// f(first column, Constant<vectors>, part of the last vector) for panels as wide as a tile, then half as wide, ... A
+/// panel of one vector may be ragged.
+template <class T, class F>
+void each_panel(Size cols, F f) {
+  constexpr Size W = Vec<T>::size;
+  each_group<Vec<T>::tile_vectors>(cols / W, [&](Size v, auto count) {
+    if constexpr (decltype(count)::value > 1) {
+      f(v * W, count, Whole{});
+    } else {
+      f(v * W, count, First{W});
+    }
+  });
+  if (cols % W > 0) f(cols / W * W, Constant<1>{}, First{cols % W});
 }
 
 template <class T, int R, int N, class F>

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "support/deep_model.hpp"
 #include "support/layer_problem.hpp"
 #include "support/same_bits.hpp"

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
+#include <vector>
+
 #include "support/layer_problem.hpp"
 #include "support/same_bits.hpp"
 

@@ -34,7 +34,7 @@ struct DeepModel {
     }
     View<const T> x = in.Q;
     for (std::size_t i = 0; i < depth; ++i) {
-      apply_updated(state[i], x, in.first, in.scale, head.bias_step, trace[i].Z_bar, scratch);
+      apply_updated(state[i], in, x, head.bias_step, trace[i].Z_bar, scratch);
       if (i + 1 < depth) x = activated(frame, trace[i].Z_bar);
     }
     readout(trace[depth - 1].Z_bar, in.Q, head, out);
@@ -53,11 +53,11 @@ struct DeepModel {
     readout_vjp(trace[depth - 1].Z_bar, head, d_out, d_Z_bar, d_in.Q, weight_rows);
     for (std::size_t i = depth; i-- > 1;) {
       const View<T> x = activated(frame, trace[i - 1].Z_bar), dx = frame.zeros<T, 2>(x.shape());
-      apply_updated_vjp(state[i], x, in.first, in.scale, head.bias_step, d_Z_bar, d_state[i], dx, d_in.scale, scratch);
+      apply_updated_vjp(state[i], in, x, head.bias_step, d_Z_bar, d_state[i], dx, d_in.scale, scratch);
       d_Z_bar = frame.zeros<T, 2>(x.shape());
       ops::gelu_vjp(trace[i - 1].Z_bar, dx, d_Z_bar);
     }
-    apply_updated_vjp(state[0], in.Q, in.first, in.scale, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale,
+    apply_updated_vjp(state[0], in, in.Q, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale,
                       scratch);
 
     for (std::size_t i = 0; i + 1 < depth; ++i) {

@@ -2,6 +2,10 @@
 // A layer with everything on, its input and its cotangents: what the laws of the layer are tried on.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "support/derivative.hpp"
 #include "support/pieces.hpp"
 #include "support/random_params.hpp"
@@ -111,7 +115,7 @@ struct LayerProblem {
     Index t = 0;
     for (std::size_t i = 0; i < cuts.size(); ++i) {
       Tensor<T, 3> y({x.extent(0), cuts[i], x.extent(2)});
-      layer.forward(time_piece(x.view(), t, cuts[i]), state, tapes[i], work, y, inner_lr);
+      layer.forward(time_piece(x.view(), t, cuts[i]), state, tapes[i], work, y, {.inner_lr = inner_lr});
       t += cuts[i];
     }
     for (std::size_t i = cuts.size(); i-- > 0;) {

@@ -2,6 +2,8 @@
 // Small language models of both backbones and both inner models, and the whole of what one makes of a text.
 #pragma once
 
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "support/pieces.hpp"
@@ -90,7 +92,7 @@ Step<T> training_step(const BasicModel<T>& model, View<const Token, 2> tokens, V
   Step<T> step{0, std::move(state), std::move(d_state), ModelParams<T>::zeros(model.config())};
   ModelTape<T> tape;
   Workspace work;
-  step.loss = model.forward_loss(tokens, targets, step.state, tape, work, step.gradient, 1.0, inner_lr);
+  step.loss = model.forward_loss(tokens, targets, step.state, tape, work, step.gradient, {.inner_lr = inner_lr});
   model.backward(tape, step.d_state, work, step.gradient);
   return step;
 }

@@ -2,7 +2,7 @@
 // Ways to cut a sequence and a batch, and what a test needs to read one in pieces.
 #pragma once
 
-#include <numeric>
+#include <algorithm>
 #include <vector>
 
 #include "ttt/parallel.hpp"

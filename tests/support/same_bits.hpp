@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <variant>
 
 #include "ttt/model.hpp"
 

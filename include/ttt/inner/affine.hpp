@@ -48,12 +48,18 @@ struct InnerAffine {
 template <class T>
 struct Tokens {
   Index first;
+  Index room;              // the most rows that any piece of this call has
   View<const T> Q, K;      // [n, head_dim], rotated
   View<const T> target;    // [n, head_dim], what the inner model reconstructs: V - K
   View<const T, 1> rate;   // [n], the token's inner learning rate
   View<const T, 1> scale;  // [n], the position's factor
 
   Index size() const { return Q.rows(); }
+
+  /// Scratch of one row for each token. It takes the memory of `room` rows: calls of one shape then need the same
+  /// memory wherever in a mini-batch they begin, and only the first of them allocates.
+  View<T> take(Frame& frame, Index cols) const { return frame.take<T, 2>({room, cols}).rows(0, size()); }
+  View<T> zeros(Frame& frame, Index cols) const { return frame.zeros<T, 2>({room, cols}).rows(0, size()); }
 };
 
 /// Cotangents of Tokens.
@@ -85,29 +91,29 @@ void apply_vjp(const InnerAffine<T>& map, ops::In<T> x, ops::In<T> dz, const Inn
   ops::add_matmul_transposed(dz, map.W, dx);
 }
 
-/// The dual form. `x` are the rows that stand at first, first + 1, ... of the open mini-batch, whose G are known.
+/// The dual form. Row i of x is what token i of `in` puts into the map; X and G hold all of its rows already.
 template <class T>
-void apply_updated(const InnerAffine<T>& map, ops::In<T> x, Index first, ops::InVector<T> scale,
-                   std::type_identity_t<T> bias_step, View<T> z, Workspace& scratch) {
+void apply_updated(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x, std::type_identity_t<T> bias_step,
+                   View<T> z, Workspace& scratch) {
   Frame frame(scratch);
-  const Index open = first + x.rows();
-  const View<T> P = frame.take<T, 2>({x.rows(), open});
+  const Index open = in.first + in.size();
+  const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
   apply(map, x, z);
   ops::matmul_transposed(x, map.X.rows(0, open), P);
-  ops::causal_update(P, map.G.rows(0, open), scale, bias_step, first, z);
+  ops::causal_update(P, map.G.rows(0, open), in.scale, bias_step, in.first, z);
 }
 
 /// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale. Spec section 10.
 template <class T>
-void apply_updated_vjp(const InnerAffine<T>& map, ops::In<T> x, Index first, ops::InVector<T> scale,
-                       std::type_identity_t<T> bias_step, ops::In<T> dz, const InnerAffine<T>& d_map, View<T> dx,
-                       View<T, 1> d_scale, Workspace& scratch) {
+void apply_updated_vjp(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x, std::type_identity_t<T> bias_step,
+                       ops::In<T> dz, const InnerAffine<T>& d_map, View<T> dx, View<T, 1> d_scale, Workspace& scratch) {
   Frame frame(scratch);
-  const Index open = first + x.rows();
-  const View<T> P = frame.take<T, 2>({x.rows(), open}), R = frame.take<T, 2>({x.rows(), open});
+  const Index open = in.first + in.size();
+  const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
+  const View<T> R = in.take(frame, map.X.rows()).columns(0, open);
   ops::matmul_transposed(x, map.X.rows(0, open), P);
   ops::matmul_transposed(dz, map.G.rows(0, open), R);
-  ops::causal_update_vjp(scale, bias_step, first, P, R, d_scale);
+  ops::causal_update_vjp(in.scale, bias_step, in.first, P, R, d_scale);
   ops::add_outer(T(1), P, dz, d_map.G.rows(0, open));
   ops::add_outer(T(1), R, x, d_map.X.rows(0, open));
   ops::add_matmul(R, map.X.rows(0, open), dx);

@@ -3,6 +3,8 @@
 // and give the activation with its derivatives; the gradient step, its adjoint and all else are here.
 #pragma once
 
+#include <array>
+
 #include "ttt/inner/concept.hpp"
 
 namespace ttt {
@@ -41,16 +43,16 @@ struct Chain {
     }
     ops::reconstruction_gradient(trace[last].Z, in.target, head.norm, in.rate, rows(state[last].G));
     for (std::size_t i = last; i-- > 0;) {
-      const View<T> S = frame.take<T, 2>({in.size(), state[i].G.cols()});
+      const View<T> S = in.take(frame, state[i].G.cols());
       ops::matmul_transposed(rows(state[i + 1].G), state[i + 1].W, S);
       Spec::gradient(trace[i].Z, S, rows(state[i].G));
     }
 
     View<const T> X_bar = in.Q;
     for (std::size_t i = 0; i < depth; ++i) {
-      apply_updated(state[i], X_bar, in.first, in.scale, head.bias_step, trace[i].Z_bar, scratch);
+      apply_updated(state[i], in, X_bar, head.bias_step, trace[i].Z_bar, scratch);
       if (i == last) break;
-      const View<T> next = frame.take<T, 2>({in.size(), trace[i].Z.cols()});
+      const View<T> next = in.take(frame, trace[i].Z.cols());
       Spec::value(trace[i].Z_bar, next);
       X_bar = next;
     }
@@ -63,22 +65,20 @@ struct Chain {
     Frame frame(scratch);
     const Index n = in.size();
     const auto rows = [&](const View<T>& open) { return open.rows(in.first, n); };
-    const auto zeros_like = [&](const View<T>& v) { return frame.zeros<T, 2>({n, v.cols()}); };
+    const auto zeros_like = [&](const View<T>& v) { return in.zeros(frame, v.cols()); };
 
     // Outputs, from the last map under updated weights to the first.
-    const View<T> weight_rows = frame.take<T, 2>({n, d_out.cols()});
+    const View<T> weight_rows = in.take(frame, d_out.cols());
     View<T> d_Z_bar = zeros_like(trace[last].Z);
     readout_vjp(trace[last].Z_bar, head, d_out, d_Z_bar, d_in.Q, weight_rows);
     for (std::size_t i = last; i > 0; --i) {
       const View<T> X_bar = zeros_like(trace[i - 1].Z), d_X_bar = zeros_like(X_bar);
       Spec::value(trace[i - 1].Z_bar, X_bar);
-      apply_updated_vjp(state[i], X_bar, in.first, in.scale, head.bias_step, d_Z_bar, d_state[i], d_X_bar, d_in.scale,
-                        scratch);
+      apply_updated_vjp(state[i], in, X_bar, head.bias_step, d_Z_bar, d_state[i], d_X_bar, d_in.scale, scratch);
       d_Z_bar = zeros_like(X_bar);
       Spec::value_vjp(trace[i - 1].Z_bar, d_X_bar, d_Z_bar);
     }
-    apply_updated_vjp(state[0], in.Q, in.first, in.scale, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale,
-                      scratch);
+    apply_updated_vjp(state[0], in, in.Q, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale, scratch);
 
     // Inner gradients, from the first map to the last: G_i = S phi'(Z_i) with S = G_{i+1} W_{i+1}^T.
     std::array<View<T>, depth> d_Z;

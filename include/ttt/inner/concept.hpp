@@ -5,6 +5,7 @@
 // training, threads and checkpoints then work as for the two models of the paper.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <string>
 

@@ -24,7 +24,7 @@ struct LinearModel {
     apply(layer1, X1, Z1);
     ops::reconstruction_gradient(Z1, in.target, head.norm, in.rate, G1);
 
-    apply_updated(layer1, in.Q, in.first, in.scale, head.bias_step, Z1_bar, scratch);
+    apply_updated(layer1, in, in.Q, head.bias_step, Z1_bar, scratch);
     readout(Z1_bar, in.Q, head, out);
   }
 
@@ -38,12 +38,11 @@ struct LinearModel {
     const auto& [Z1, Z1_bar] = trace[0];
     const View<T> X1 = layer1.X.rows(in.first, n);
     const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
-    const View<T> d_Z1 = frame.take<T, 2>({n, D}), d_Z1_bar = frame.take<T, 2>({n, D});
-    const View<T> weight_rows = frame.take<T, 2>({n, D});
+    const View<T> d_Z1 = in.take(frame, D), d_Z1_bar = in.take(frame, D);
+    const View<T> weight_rows = in.take(frame, D);
 
     readout_vjp(Z1_bar, head, d_out, d_Z1_bar, d_in.Q, weight_rows);
-    apply_updated_vjp(layer1, in.Q, in.first, in.scale, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale,
-                      scratch);
+    apply_updated_vjp(layer1, in, in.Q, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale, scratch);
 
     ops::reconstruction_gradient_vjp(Z1, in.target, head.norm, in.rate, d_G1, d_Z1, d_in.target, d_in.rate,
                                      d_norm.weight, d_norm.bias);

@@ -25,7 +25,7 @@ struct MlpModel {
     const Index n = in.size();
     const View<T> X1 = layer1.X.rows(in.first, n), G1 = layer1.G.rows(in.first, n);
     const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
-    const View<T> d_X2 = frame.take<T, 2>({n, X2.cols()}), X2_bar = frame.take<T, 2>({n, X2.cols()});
+    const View<T> d_X2 = in.take(frame, X2.cols()), X2_bar = in.take(frame, X2.cols());
 
     copy(in.K, X1);
     apply(layer1, X1, Z1);
@@ -35,9 +35,9 @@ struct MlpModel {
     ops::matmul_transposed(G2, layer2.W, d_X2);
     ops::gelu_gradient(Z1, d_X2, G1);
 
-    apply_updated(layer1, in.Q, in.first, in.scale, head.bias_step, Z1_bar, scratch);
+    apply_updated(layer1, in, in.Q, head.bias_step, Z1_bar, scratch);
     ops::gelu(Z1_bar, X2_bar);
-    apply_updated(layer2, X2_bar, in.first, in.scale, head.bias_step, Z2_bar, scratch);
+    apply_updated(layer2, in, X2_bar, head.bias_step, Z2_bar, scratch);
     readout(Z2_bar, in.Q, head, out);
   }
 
@@ -54,20 +54,18 @@ struct MlpModel {
     const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
     const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
     const View<T> d_X2 = d_layer2.X.rows(in.first, n), d_G2 = d_layer2.G.rows(in.first, n);
-    const View<T> d_Z2 = frame.take<T, 2>({n, D}), d_Z2_bar = frame.take<T, 2>({n, D});
-    const View<T> weight_rows = frame.take<T, 2>({n, D});
-    const View<T> d_Z1 = frame.zeros<T, 2>({n, F}), d_Z1_bar = frame.zeros<T, 2>({n, F});
-    const View<T> X2_bar = frame.take<T, 2>({n, F}), d_X2_bar = frame.zeros<T, 2>({n, F});
-    const View<T> S = frame.take<T, 2>({n, F}), d_S = frame.take<T, 2>({n, F});
+    const View<T> d_Z2 = in.take(frame, D), d_Z2_bar = in.take(frame, D);
+    const View<T> weight_rows = in.take(frame, D);
+    const View<T> d_Z1 = in.zeros(frame, F), d_Z1_bar = in.zeros(frame, F);
+    const View<T> X2_bar = in.take(frame, F), d_X2_bar = in.zeros(frame, F);
+    const View<T> S = in.take(frame, F), d_S = in.take(frame, F);
 
     // Outputs: Z2_bar <- X2_bar <- Z1_bar <- Q, each under the updated weights.
     ops::gelu(Z1_bar, X2_bar);
     readout_vjp(Z2_bar, head, d_out, d_Z2_bar, d_in.Q, weight_rows);
-    apply_updated_vjp(layer2, X2_bar, in.first, in.scale, head.bias_step, d_Z2_bar, d_layer2, d_X2_bar, d_in.scale,
-                      scratch);
+    apply_updated_vjp(layer2, in, X2_bar, head.bias_step, d_Z2_bar, d_layer2, d_X2_bar, d_in.scale, scratch);
     ops::gelu_vjp(Z1_bar, d_X2_bar, d_Z1_bar);
-    apply_updated_vjp(layer1, in.Q, in.first, in.scale, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale,
-                      scratch);
+    apply_updated_vjp(layer1, in, in.Q, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale, scratch);
 
     // Inner gradients: G1 = S * gelu'(Z1) with S = G2 W2^T, then G2.
     ops::matmul_transposed(G2, layer2.W, S);
