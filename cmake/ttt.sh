@@ -143,6 +143,9 @@ test_everything() { # arguments of ctest
   run ctest --test-dir build --output-on-failure "$@"
 }
 
+# OpenMP's threads wait by spinning unless told otherwise, and so stop each other when the machine has other work too.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 word=${1:-}
 shift || true

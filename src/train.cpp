@@ -169,6 +169,8 @@ void Trainer<T>::save(const std::filesystem::path& directory) const {
                               {"window", position.window},
                               {"window_length", windows_.length()},
                               {"text", windows_.digest()},
+                              {"batch_size", config_.batch_size},
+                              {"micro_batches", config_.micro_batches},
                               {"epoch_random_state", position.epoch.state}};
   detail::write_text(out.path() / "training.json", run.dump(2) + '\n');
   out.commit();
@@ -200,6 +202,10 @@ Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindow
     require<CheckpointError>(digest == trainer.windows_.digest() && length == trainer.windows_.length(), run.string(),
                              ": expected windows of ", length, " tokens of the text with digest ", digest, ", found ",
                              trainer.windows_.length(), " and ", trainer.windows_.digest());
+    const Index batch_size = json.at("batch_size"), micro_batches = json.at("micro_batches");
+    require<CheckpointError>(batch_size == config.batch_size && micro_batches == config.micro_batches, run.string(),
+                             ": expected ", micro_batches, " micro-batches of ", batch_size, " sequences, found ",
+                             config.micro_batches, " of ", config.batch_size);
     TextWindows::Position position;
     position.epoch.state = json.at("epoch_random_state");
     position.window = json.at("window");

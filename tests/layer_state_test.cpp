@@ -139,8 +139,7 @@ TYPED_TEST(LayerStates, ParametersOfAnotherLayerAreRefused) {
     const Layer<TypeParam> made(full_config(), LayerParams<TypeParam>::zeros(other));
     FAIL();
   } catch (const ShapeError& e) {
-    EXPECT_NE(std::string(e.what()).find("learnable_token_idx of shape [7], found [8]"), std::string::npos)
-        << e.what();
+    EXPECT_NE(std::string(e.what()).find("learnable_token_idx of shape [7], found [8]"), std::string::npos) << e.what();
   }
 }
 

@@ -102,7 +102,8 @@ TEST_P(ModelGradient, IsTheSameInPieces) {
     const Tensor<Token, 2> piece = copy_of<Token, 2>(targets.view().columns(t, cuts[i]));
     const auto counted = static_cast<double>(piece.size() - std::count(piece.begin(), piece.end(), ignored));
     loss += counted / 24 *
-            model.forward_loss(tokens.view().columns(t, cuts[i]), piece, state, tapes[i], work, gradient, {.weight = counted / 24});
+            model.forward_loss(tokens.view().columns(t, cuts[i]), piece, state, tapes[i], work, gradient,
+                               {.weight = counted / 24});
     t += cuts[i];
   }
   for (std::size_t i = cuts.size(); i-- > 0;) model.backward(tapes[i], d_state, work, gradient);

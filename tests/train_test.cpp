@@ -177,6 +177,10 @@ TEST(Training, RefusesToResumeOverAnotherText) {
                CheckpointError);
   EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(40), 23, 9), config),
                CheckpointError);
+  TrainerConfig wider = config;
+  ++wider.batch_size;
+  EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(40), 24, 9), wider),
+               CheckpointError);
   // A model alone is not a run.
   save(trainer.model(), temporary.path() / "model");
   EXPECT_THROW(Trainer<float>::resume(temporary.path() / "model", TextWindows(sentence(40), 24, 9), config),

@@ -89,7 +89,8 @@ class Trainer {
   /// the directory as a whole, as `save` does.
   void save(const std::filesystem::path& directory) const;
 
-  /// Goes on from a checkpoint, over the same text and with the same configuration. Throws CheckpointError.
+  /// Goes on from a checkpoint. Throws CheckpointError, also for another text and for batches of another size; the
+  /// rest of the configuration may differ, and then the run does.
   static Trainer resume(const std::filesystem::path& directory, TextWindows windows, const TrainerConfig& config);
 
  private:

@@ -57,8 +57,7 @@ struct DeepModel {
       d_Z_bar = frame.zeros<T, 2>(x.shape());
       ops::gelu_vjp(trace[i - 1].Z_bar, dx, d_Z_bar);
     }
-    apply_updated_vjp(state[0], in, in.Q, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale,
-                      scratch);
+    apply_updated_vjp(state[0], in, in.Q, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale, scratch);
 
     for (std::size_t i = 0; i + 1 < depth; ++i) {
       const View<T> S = frame.take<T, 2>(trace[i].Z.shape()), d_S = frame.take<T, 2>(trace[i].Z.shape());
