@@ -37,7 +37,7 @@ run() {
 # Asks CMake, as the build will, so that a package counts wherever it comes from.
 cmake_finds() { # name
   local dir status=0
-  dir=$(mktemp -d)
+  dir=$(mktemp -d) || return
   printf 'cmake_minimum_required(VERSION 3.25)\nproject(probe CXX)\nfind_package(%s REQUIRED)\n' "$1" \
     > "$dir/CMakeLists.txt"
   cmake -S "$dir" -B "$dir/build" > "$dir/log" 2>&1 || status=$?
@@ -121,14 +121,24 @@ provide_text() {
 
 jobs() { getconf _NPROCESSORS_ONLN; }
 
+has_file() { # arguments of the demo
+  local argument
+  for argument; do
+    if [[ -f $argument ]]; then
+      return
+    fi
+  done
+  return 1
+}
+
 demo() { # arguments of the demo
   if "$install"; then
     provide "${needed_by_demo[@]}"
-    provide_text
+    has_file "$@" || provide_text
   fi
-  run cmake -S . -B build -DTTT_BUILD_TESTS=OFF -DTTT_BUILD_BENCH=OFF -DTTT_BUILD_EXAMPLES=ON
-  run cmake --build build --target demo --parallel "$(jobs)"
-  run build/examples/demo/demo "$@"
+  run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release -DTTT_BUILD_TESTS=OFF -DTTT_BUILD_BENCH=OFF -DTTT_BUILD_EXAMPLES=ON
+  run cmake --build "$root/build" --target demo --parallel "$(jobs)"
+  run "$root/build/examples/demo/demo" "$@"
 }
 
 test_everything() { # arguments of ctest
@@ -138,15 +148,15 @@ test_everything() { # arguments of ctest
   if ! "$long"; then
     set -- -LE long "$@"
   fi
-  run cmake -S . -B build -DTTT_BUILD_TESTS=ON -DTTT_BUILD_BENCH=ON -DTTT_BUILD_EXAMPLES=ON
-  run cmake --build build --parallel "$(jobs)"
-  run ctest --test-dir build --output-on-failure "$@"
+  run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release -DTTT_BUILD_TESTS=ON -DTTT_BUILD_BENCH=ON -DTTT_BUILD_EXAMPLES=ON
+  run cmake --build "$root/build" --parallel "$(jobs)"
+  run ctest --test-dir "$root/build" --output-on-failure "$@"
 }
 
 # OpenMP's threads wait by spinning unless told otherwise, and so stop each other when the machine has other work too.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 word=${1:-}
 shift || true
 while (($# > 0)); do

@@ -19,8 +19,12 @@ int main() {
   ttt::Tensor<float, 3> out(x.shape());
   ttt::InnerLosses<float> losses;
   layer.forward(x, state, work, out, {.losses = &losses});
-  int improved = 0;
+  ttt::Index improved = 0;
   for (ttt::Index i = 0; i < losses.before.size(); ++i) improved += losses.after.data()[i] < losses.before.data()[i];
-  std::cout << "the gradient step lowered the inner loss of " << 100 * improved / losses.before.size()
-            << " % of the tokens\n";
+  std::cout << "the gradient step lowered the inner loss of " << improved << " of " << losses.before.size()
+            << " tokens and heads\n";
 }
+
+// Output:
+// output [2, 100, 256]
+// the gradient step lowered the inner loss of 800 of 800 tokens and heads

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A small language model learns to count in a language of its own, and is then asked to go on.
 #include <iostream>
+#include <string>
 
 #include "ttt/generate.hpp"
 #include "ttt/train.hpp"
@@ -29,3 +30,8 @@ int main() {
   std::cout << "one two three " << continued << '\n';
   return continued == "four one" ? 0 : 1;
 }
+
+// Output:
+// 122084 parameters
+// loss below 0.5 nats per byte
+// one two three four one

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A model to disk and back, in the layout that Hugging Face and the official TTT code use.
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -9,8 +10,8 @@ int main() {
   ttt::Rng rng(9);
   const ttt::Model model(
       {.vocab_size = 100, .hidden_size = 32, .num_layers = 2, .num_heads = 2, .layer_type = ttt::LayerType::mlp}, rng);
-  const std::filesystem::path directory = std::filesystem::temp_directory_path() / "ttt-example-model";
-  ttt::save(model, directory);  // replaces the directory as a whole, or not at all
+  const std::filesystem::path directory = "ttt-example-model";  // in the working directory
+  ttt::save(model, directory);                                  // replaces the directory as a whole, or not at all
   const ttt::Model loaded = ttt::load(directory);
 
   ttt::Tensor<ttt::Token, 2> tokens({1, 5});
@@ -20,12 +21,18 @@ int main() {
   std::cout << (same ? "the loaded model gives the same logits" : "the loaded model differs") << '\n';
 
   // What is wrong with a file is said by name.
-  std::filesystem::remove(directory / "config.json");
+  std::filesystem::remove(directory / "model.safetensors");
+  bool refused = false;
   try {
     ttt::load(directory);
   } catch (const ttt::CheckpointError& error) {
+    refused = true;
     std::cout << "refused: " << error.what() << '\n';
   }
   std::filesystem::remove_all(directory);
-  return same ? 0 : 1;
+  return same && refused ? 0 : 1;
 }
+
+// Output:
+// the loaded model gives the same logits
+// refused: ttt-example-model: expected model.safetensors or model.safetensors.index.json, found neither

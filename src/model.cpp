@@ -181,10 +181,15 @@ void BasicModel<T>::read(View<const Token, 2> tokens, State& state, Workspace& w
   const std::size_t layers = params_.layers.size();
   detail::check_inner_lr(options.inner_lr);
   if (options.losses != nullptr) {
-    options.losses->assign(layers, {});
+    options.losses->resize(layers);
     for (InnerLosses<T>& losses : *options.losses) losses.resize({batch, config_.num_heads, time});
   }
-  if (options.hidden != nullptr) options.hidden->assign(layers + 1, Tensor<T, 3>({batch, time, C}));
+  if (options.hidden != nullptr) {
+    options.hidden->resize(layers + 1);
+    for (Tensor<T, 3>& hidden : *options.hidden) {
+      if (hidden.shape() != Shape<3>{batch, time, C}) hidden = Tensor<T, 3>({batch, time, C});
+    }
+  }
   if (tokens.size() == 0) return;
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
   for (Index t = 0; t < time; t += piece) {

@@ -53,6 +53,10 @@ AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double lear
           config.weight_decay, 1 - power1,   1 - power2,   gradient_factor};
 }
 
-double detail::root_of(double sum) { return std::sqrt(sum); }
+double detail::root_of_sum(std::span<const double> terms) {
+  double sum = 0;
+  for (const double term : terms) sum += term;
+  return std::sqrt(sum);
+}
 
 }  // namespace ttt

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A caller's rounding mode, or its mode of flushing denormals, changes no bit of a layer and is left as it was.
+// A caller's rounding mode, or its mode of flushing denormals, changes no bit of a layer or a model and is left as it
+// was.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cfenv>
+#include <cmath>
 #include <limits>
+#include <string>
 
 #include "support/layer_problem.hpp"
+#include "support/model_problem.hpp"
 #include "support/same_bits.hpp"
 
 #ifdef __SSE__
@@ -74,20 +79,64 @@ TYPED_TEST(LayerEnvironment, RoundingModesChangeNothing) {
 }
 
 #ifdef __SSE__
+/// call() while denormals are flushed, which the calling thread must still do afterwards.
+template <class F>
+auto flushing(const F& call) {
+  const unsigned before = _mm_getcsr();
+  _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+  _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+  auto result = call();
+  const bool flushes = _MM_GET_FLUSH_ZERO_MODE() == _MM_FLUSH_ZERO_ON;
+  const bool reads_zero = _MM_GET_DENORMALS_ZERO_MODE() == _MM_DENORMALS_ZERO_ON;
+  _mm_setcsr(before);
+  EXPECT_TRUE(flushes);
+  EXPECT_TRUE(reads_zero);
+  return result;
+}
+
 TYPED_TEST(LayerEnvironment, FlushingDenormalsChangesNothing) {
   const auto expected = this->run();
-  const unsigned before = _mm_getcsr();
   for (const Index n : {1, 2}) {
     const Threads with(n);
-    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
-    _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
-    const auto found = this->run();
-    const bool flushes = _MM_GET_FLUSH_ZERO_MODE() == _MM_FLUSH_ZERO_ON;
-    const bool reads_zero = _MM_GET_DENORMALS_ZERO_MODE() == _MM_DENORMALS_ZERO_ON;
-    _mm_setcsr(before);
-    EXPECT_TRUE(flushes);
-    EXPECT_TRUE(reads_zero);
-    this->expect_same(found, expected);
+    this->expect_same(flushing([&] { return this->run(); }), expected);
+  }
+}
+
+template <class Params>
+bool has_denormals(const Params& params) {
+  bool found = false;
+  Params::visit(
+      [&](const std::string&, const auto& t) {
+        found |= std::any_of(t.begin(), t.end(), [](auto x) { return std::fpclassify(x) == FP_SUBNORMAL; });
+      },
+      params);
+  return found;
+}
+
+// Of a size whose loops are worth several threads, each of which has a mode of its own.
+TEST(ModelEnvironment, FlushingDenormalsChangesNothing) {
+  Rng rng(12);
+  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+    ModelConfig config = small_model(type, true);
+    config.vocab_size = 300;
+    config.hidden_size = 96;
+    config.intermediate_size = 256;
+    Model model = random_model<float>(config, rng);
+    for (BlockParams<float>& block : model.params().layers) {
+      for (float& weight : block.gate_proj) weight *= std::numeric_limits<float>::min();
+    }
+    const Tensor<Token, 2> tokens = random_tokens(2, 128, 300, rng), targets = random_tokens(2, 128, 300, rng);
+    const auto run = [&] { return training_step<float>(model, tokens, targets, model.start(2), model.zeros(2)); };
+    const Step<float> expected = run();
+    EXPECT_TRUE(has_denormals(expected.gradient));
+    for (const Index n : {1, 2, 3}) {
+      const Threads with(n);
+      const Step<float> found = flushing(run);
+      EXPECT_EQ(found.loss, expected.loss) << n << " threads";
+      EXPECT_TRUE(same_state(found.state, expected.state)) << n << " threads";
+      EXPECT_TRUE(same_state(found.d_state, expected.d_state)) << n << " threads";
+      EXPECT_TRUE(same_bits(found.gradient, expected.gradient)) << n << " threads";
+    }
   }
 }
 #endif

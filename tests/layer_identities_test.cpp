@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "support/layer_problem.hpp"
 
@@ -23,24 +24,29 @@ LayerConfig bare_config(Index mini_batch, bool learned_rate) {
   return config;
 }
 
-using Bare = LinearModel<double>;
+template <class T>
+using BareLayer = Layer<LinearModel<T>>;
 
 /// The heads' outputs for one sequence, before the norm that follows them. [time, C]
-Tensor<double, 2> heads(const Layer<Bare>& layer, const Tensor<double, 2>& x) {
+template <class T>
+Tensor<T, 2> heads(const BareLayer<T>& layer, const Tensor<T, 2>& x) {
+  using M = LinearModel<T>;
   Workspace work;
   Frame frame(work);
-  LayerState<Bare> state = layer.start(1);
-  const auto a = detail::LayerActivations<double>::take(frame, layer.config(), 1, x);
-  const Tensor<double, 2> no_rotation;
-  const detail::LayerRef<Bare> ref{layer.config(), layer.params(), no_rotation};
-  detail::forward<Bare>(ref, a, detail::pointers(frame, state), {}, 0, frame.take<double, 2>(x.shape()), work,
-                        [](Index, Index, Index, const HeadState<Bare>&) {});
-  return copy_of<double, 2>(a.heads);
+  LayerState<M> state = layer.start(1);
+  const auto a = detail::LayerActivations<T>::take(frame, layer.config(), 1, x);
+  const Tensor<T, 2> no_rotation;
+  const detail::LayerRef<M> ref{layer.config(), layer.params(), no_rotation};
+  detail::forward<M>(ref, a, detail::pointers(frame, state), {}, 0, frame.take<T, 2>(x.shape()), work,
+                     [](Index, Index, Index, const HeadState<M>&) {});
+  return copy_of<T, 2>(a.heads);
 }
 
-double projected(const Tensor<double, 2>& x, Index t, const Tensor<double, 2>& W, Index c) {
+// What is expected is computed in double, whatever the layer's type.
+template <class T>
+double product(View<const T, 1> a, View<const T, 1> b) {
   double sum = 0;
-  for (Index i = 0; i < x.extent(1); ++i) sum += x[t][i] * W[c][i];
+  for (Index i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
 }
 
@@ -49,62 +55,73 @@ struct Head {
   Tensor<double, 2> q, k, v;
 };
 
-Head project_head(const Layer<Bare>& layer, const Tensor<double, 2>& x, Index h) {
+template <class T>
+Head project_head(const BareLayer<T>& layer, const Tensor<T, 2>& x, Index h) {
   const Index time = x.extent(0), D = layer.config().head_dim();
   Head head{Tensor<double, 2>({time, D}), Tensor<double, 2>({time, D}), Tensor<double, 2>({time, D})};
   for (Index t = 0; t < time; ++t) {
     for (Index d = 0; d < D; ++d) {
-      head.q[t][d] = projected(x, t, layer.params().q_proj, h * D + d);
-      head.k[t][d] = projected(x, t, layer.params().k_proj, h * D + d);
-      head.v[t][d] = projected(x, t, layer.params().v_proj, h * D + d);
+      head.q[t][d] = product(x[t], layer.params().q_proj[h * D + d]);
+      head.k[t][d] = product(x[t], layer.params().k_proj[h * D + d]);
+      head.v[t][d] = product(x[t], layer.params().v_proj[h * D + d]);
     }
   }
   return head;
 }
 
-// Outputs are sums of at most 30 x 8 x 24 products of numbers of size 1: rounding is far below this.
-constexpr double tolerance = 1e-12;
+// Outputs are sums of at most 30 x 8 x 24 products of numbers of size 1: were each of them off by eps / 2 to the same
+// side, the sum would be off by half of this.
+template <class T>
+constexpr double tolerance = 30 * 8 * 24 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
-TEST(LayerIdentities, OneMiniBatchIsLinearAttention) {
+template <class T>
+class LayerIdentities : public testing::Test {};
+
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(LayerIdentities, Scalars);
+
+TYPED_TEST(LayerIdentities, OneMiniBatchIsLinearAttention) {
+  using T = TypeParam;
   Rng rng(1);
   const Index time = 30;
-  const Layer<Bare> layer = random_layer<Bare>(bare_config(time, false), rng);
-  const Tensor<double, 2> x = normal<double, 2>({time, 24}, rng);
-  const Tensor<double, 2> found = heads(layer, x);
+  const BareLayer<T> layer = random_layer<LinearModel<T>>(bare_config(time, false), rng);
+  const Tensor<T, 2> x = normal<T, 2>({time, 24}, rng);
+  const Tensor<T, 2> found = heads<T>(layer, x);
   for (Index h = 0; h < 3; ++h) {
-    const Head head = project_head(layer, x, h);
+    const Head head = project_head<T>(layer, x, h);
     for (Index t = 0; t < time; ++t) {
       for (Index d = 0; d < 8; ++d) {
         double expected = 0, size = 0;  // sum over s <= t of (q_t . k_s) v_s
         for (Index s = 0; s <= t; ++s) {
-          const double weight = dot(head.q[t], head.k[s]);
+          const double weight = product(head.q[t], head.k[s]);
           expected += weight * head.v[s][d];
           size += std::abs(weight * head.v[s][d]);
         }
-        ASSERT_NEAR(found[t][h * 8 + d], expected, tolerance * (1 + size)) << "head " << h << ", token " << t;
+        ASSERT_NEAR(found[t][h * 8 + d], expected, tolerance<T> * (1 + size)) << "head " << h << ", token " << t;
       }
     }
   }
 }
 
 /// W_t = W_{t-1} - beta_t k_t^T (k_t W_{t-1} - v_t)
+template <class T>
 void expect_delta_rule(bool learned_rate) {
   Rng rng(2);
   const Index time = 30, D = 8;
-  LayerParams<Bare> params = random_params(LayerParams<Bare>::zeros(bare_config(1, learned_rate)), rng);
+  auto params = random_params(LayerParams<LinearModel<T>>::zeros(bare_config(1, learned_rate)), rng);
   // Keys of length below 1, without which the rule with beta = 1 diverges.
-  for (double& w : params.k_proj) w *= 0.3;
-  const Layer<Bare> layer(bare_config(1, learned_rate), std::move(params));
-  const Tensor<double, 2> x = normal<double, 2>({time, 24}, rng);
-  const Tensor<double, 2> found = heads(layer, x);
+  for (T& w : params.k_proj) w *= T(0.3);
+  const BareLayer<T> layer(bare_config(1, learned_rate), std::move(params));
+  const Tensor<T, 2> x = normal<T, 2>({time, 24}, rng);
+  const Tensor<T, 2> found = heads<T>(layer, x);
   for (Index h = 0; h < 3; ++h) {
-    const Head head = project_head(layer, x, h);
+    const Head head = project_head<T>(layer, x, h);
     Tensor<double, 2> W({D, D});
     for (Index t = 0; t < time; ++t) {
       double beta = 1;
       if (learned_rate) {
         const double a =
-            layer.params().learnable_ttt_lr_bias[h][0] + dot(x[t], layer.params().learnable_ttt_lr_weight[h][0]);
+            layer.params().learnable_ttt_lr_bias[h][0] + product(x[t], layer.params().learnable_ttt_lr_weight[h][0]);
         beta = 1 / (1 + std::exp(-a));
       }
       for (Index d = 0; d < D; ++d) {
@@ -116,15 +133,15 @@ void expect_delta_rule(bool learned_rate) {
           expected += head.q[t][i] * W[i][d];
           size += std::abs(head.q[t][i] * W[i][d]);
         }
-        ASSERT_NEAR(found[t][h * D + d], expected, tolerance * (1 + size)) << "head " << h << ", token " << t;
+        ASSERT_NEAR(found[t][h * D + d], expected, tolerance<T> * (1 + size)) << "head " << h << ", token " << t;
       }
     }
   }
 }
 
-TEST(LayerIdentities, MiniBatchesOfOneAreTheDeltaRule) { expect_delta_rule(false); }
+TYPED_TEST(LayerIdentities, MiniBatchesOfOneAreTheDeltaRule) { expect_delta_rule<TypeParam>(false); }
 
-TEST(LayerIdentities, AndTheRateGateIsItsBeta) { expect_delta_rule(true); }
+TYPED_TEST(LayerIdentities, AndTheRateGateIsItsBeta) { expect_delta_rule<TypeParam>(true); }
 
 }  // namespace
 }  // namespace ttt::support

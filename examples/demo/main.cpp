@@ -75,7 +75,7 @@ void run(const Options& options) {
   ttt::save(twins.learning(), options.out);
   std::cout << "\nSaved. To load it: ttt::load(" << options.out << ")" << std::endl;
   ttt::require(std::cout.good(), "standard output: cannot write");
-  std::cerr << "training " << fixed(trained.tokens_per_second, 0) << " tokens/s, generation "
+  std::cerr << "training " << fixed(trained.tokens_per_second, 0) << " tokens/s for both models, generation "
             << fixed(1e3 * byte_seconds, 2) << " ms/token, " << fixed(peak_megabytes(), 0) << " MB of memory, "
             << ttt::threads() << " threads, " << minutes(watch.seconds()) << " minutes\n";
 }

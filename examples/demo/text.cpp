@@ -59,7 +59,7 @@ std::string read_sources() {
     for (fs::recursive_directory_iterator entry(fs::path(TTT_SOURCE_DIR) / part, error), end; !error && entry != end;
          entry.increment(error)) {
       const fs::path kind = entry->path().extension();
-      if (entry->is_regular_file(error) && (kind == ".hpp" || kind == ".cpp" || kind == ".md")) {
+      if (entry->is_regular_file(error) && (kind == ".hpp" || kind == ".cpp")) {
         files.push_back(entry->path());
       }
     }

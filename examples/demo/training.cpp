@@ -69,7 +69,7 @@ Trained train(Twins& twins, const Plan& plan, const Stopwatch& watch, Progress& 
     const double left = static_cast<double>(plan.steps - done.steps) * seconds / steps;
     const std::string line = "step " + std::to_string(done.steps) + "/" + std::to_string(plan.steps) + "  " +
                              fixed(mean.learning, 3) + " bits per byte (twin " + fixed(mean.frozen, 3) + ")  " +
-                             fixed(done.tokens_per_second, 0) + " tokens/s  " + minutes(left) + " left";
+                             fixed(done.tokens_per_second, 0) + " tokens/s for both  " + minutes(left) + " left";
     more = done.steps < plan.steps && watch.seconds() < plan.deadline;
     if (more) {
       progress.show(line);

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
+#include <span>
+#include <vector>
 
 #include "ttt/export.hpp"
 #include "ttt/model.hpp"
@@ -40,7 +41,7 @@ struct AdamWConfig {
 
 namespace detail {
 TTT_EXPORT AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor);
-TTT_EXPORT double root_of(double sum);
+TTT_EXPORT double root_of_sum(std::span<const double> terms);
 }  // namespace detail
 
 /// Throws ConfigError.
@@ -56,11 +57,13 @@ void set_zero(Params& params) {
 template <class Params>
 double global_norm(const Params& gradient) {
   const FloatEnvironment environment;
-  double sum = 0;
-  Params::visit([&]<class T, int Rank>(
-                    const auto&, const Tensor<T, Rank>& t) { sum += kernels<T>().sum_squares(t.data(), t.size()); },
-                gradient);
-  return detail::root_of(sum);
+  std::vector<double> squares;
+  Params::visit(
+      [&]<class T, int Rank>(const auto&, const Tensor<T, Rank>& t) {
+        squares.push_back(kernels<T>().sum_squares(t.data(), t.size()));
+      },
+      gradient);
+  return detail::root_of_sum(squares);
 }
 
 /// min(1, max_norm / (norm + 1e-6)): what clipping multiplies a gradient with.

@@ -11,13 +11,15 @@ namespace ttt {
 
 /// The inner loss 1/2 |f(k) - v|^2 of every token, in every head, under three sets of weights: the initial ones, those
 /// before the token's mini-batch step, and those after the token's own gradient (the figure on inner loss in section 2
-/// of the paper). Resized by the forward pass that fills it. [batch, heads, time]
+/// of the paper). Resized, where the shape is another, by the forward pass that fills it. [batch, heads, time]
 template <class T>
 struct InnerLosses {
   Tensor<T, 3> initial, before, after;
 
   void resize(const Shape<3>& shape) {
-    for (Tensor<T, 3>* all : {&initial, &before, &after}) *all = Tensor<T, 3>(shape);
+    for (Tensor<T, 3>* all : {&initial, &before, &after}) {
+      if (all->shape() != shape) *all = Tensor<T, 3>(shape);
+    }
   }
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "training.hpp"
 #include "ttt/checkpoint.hpp"
 
 namespace {
@@ -94,9 +95,18 @@ TEST_F(Demo, TrainsTheOtherLayer) {
   EXPECT_EQ(ttt::load(path("mlp")).config().layer_type, ttt::LayerType::mlp);
 }
 
-TEST_F(Demo, StopsWhenTheTimeIsUp) {
+TEST_F(Demo, PlansItsStepsFromAGivenTime) {
   ASSERT_EQ(run("text --minutes 0.1"), 0) << error;
+  EXPECT_NE(out.find("Training: "), out.npos) << out;
   EXPECT_NE(out.find("Saved."), out.npos) << out;
+}
+
+// The step after which the time turns out to be up is the last, however many are left.
+TEST(Training, StopsWhenTheTimeIsUp) {
+  demo::Twins twins(ttt::LayerType::linear, std::vector<ttt::Token>(1000, 'a'), /*seed=*/1, /*steps=*/5);
+  const demo::Stopwatch watch;
+  demo::Progress progress;
+  EXPECT_EQ(demo::train(twins, demo::Plan{.steps = 5, .deadline = 0}, watch, progress).steps, 1);
 }
 
 TEST_F(Demo, GoesOnWithoutTheBible) {

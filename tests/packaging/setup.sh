@@ -39,7 +39,7 @@ refuse sudo
 expect "+ env DEBIAN_FRONTEND=noninteractive apt-get update"
 expect "apt-get install -y --no-install-recommends g++ make cmake libeigen3-dev nlohmann-json3-dev"
 expect "apt-get install -y --no-install-recommends bible-kjv"
-expect "+ build/examples/demo/demo --steps 5"
+expect "/build/examples/demo/demo --steps 5"
 output=$(ttt debian test --print)
 expect "libgtest-dev libbenchmark-dev"
 expect "-LE long"
