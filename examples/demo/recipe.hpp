@@ -15,15 +15,14 @@ inline constexpr Index most_passages = 32;
 inline constexpr Index sample_length = 500;
 inline constexpr double temperature = 0.8;
 
-/// A small model of bytes. Convolutions in front of the layers let the twin, too, see a few bytes back, so that it is a
-/// fair one: what sets the two apart is a longer memory.
+/// A small model of bytes on the Transformer backbone: its TTT layers alone look back, so what the twin lacks is all
+/// that they remember.
 inline ttt::ModelConfig model_config(ttt::LayerType layer) {
   return {.vocab_size = 256,
           .hidden_size = 128,
           .num_layers = 4,
           .num_heads = 4,
           .layer_type = layer,
-          .pre_conv = true,
           .bos_token_id = {},
           .eos_token_id = {}};
 }
