@@ -82,13 +82,13 @@ void run_serially(Index tasks, Task call, const void* body) {
 void run_in_parallel(Index tasks, int workers, Task call, const void* body) {
   std::exception_ptr failure;
   std::atomic<bool> failed = false;
+  std::atomic<Index> next = 0;
 #pragma omp parallel num_threads(workers)
   {
     const FloatEnvironment environment;
     const Index worker = omp_get_thread_num();
-#pragma omp for schedule(dynamic)
-    for (Index task = 0; task < tasks; ++task) {
-      if (failed.load(std::memory_order_relaxed)) continue;
+    // A counter of our own: Clang's runtime allocates for every loop that it schedules.
+    for (Index task = next++; task < tasks && !failed.load(std::memory_order_relaxed); task = next++) {
       try {
         call(body, task, worker);
       } catch (...) {
