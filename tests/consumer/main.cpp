@@ -1,32 +1,102 @@
 // SPDX-License-Identifier: MIT
-// Runs layers from a fixed seed and prints a checksum of every byte they computed.
+// Runs layers and models from a fixed seed and prints checksums of every byte they computed: forward passes, streaming,
+// gradients and updates.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "ttt/ttt.hpp"
 
 namespace {
 
-/// FNV-1a.
-std::uint64_t checksum(const void* data, std::size_t size) {
-  std::vector<unsigned char> bytes(size);
-  std::memcpy(bytes.data(), data, size);
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
+/// FNV-1a of all that was added.
+class Checksum {
+ public:
+  void add(const void* data, std::size_t size) {
+    std::vector<unsigned char> bytes(size);
+    std::memcpy(bytes.data(), data, size);
+    for (const unsigned char byte : bytes) hash_ = (hash_ ^ byte) * 0x100000001b3;
+  }
+  void add(double number) { add(&number, sizeof number); }
+  template <class T, int Rank>
+  void add(const ttt::Tensor<T, Rank>& t) {
+    add(t.data(), static_cast<std::size_t>(t.size()) * sizeof(T));
+  }
+  /// Parameters, gradients, the state of one stream.
+  template <class S>
+  requires requires(const S& s) {
+    S::visit([](const auto&, const auto&) {}, s);
+  }
+  void add(const S& all) {
+    S::visit([&](const auto&, const auto& t) { add(t); }, all);
+  }
+
+  std::uint64_t value() const { return hash_; }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325;
+};
+
+template <class... Parts>
+void print(const char* who, const char* what, const Parts&... parts) {
+  Checksum sum;
+  (sum.add(parts), ...);
+  std::printf("%s %s %016llx\n", who, what, static_cast<unsigned long long>(sum.value()));
 }
 
 template <class T, class Layer>
-void run(const char* name) {
+void run_layer(const char* name) {
   ttt::Rng rng(42);
   const ttt::LayerConfig config{.hidden_size = 64, .num_heads = 2, .mini_batch_size = 8};
   Layer layer(config, rng);
   const ttt::Tensor<T, 3> x = ttt::normal<T, 3>({1, 50, 64}, rng);
-  const ttt::Tensor<T, 3> y = layer(x);
-  const auto sum = static_cast<unsigned long long>(checksum(y.data(), static_cast<std::size_t>(y.size()) * sizeof(T)));
-  std::printf("%s %016llx\n", name, sum);
+  print(name, "forward", layer(x));
+
+  ttt::Workspace work;
+  auto state = layer.start(1);
+  ttt::Tensor<T, 3> y(x.shape());
+  for (ttt::Index t = 0; t < 50; ++t) {
+    layer.forward({x[0][t].data(), {1, 1, 64}}, state, work, {y[0][t].data(), {1, 1, 64}});
+  }
+  print(name, "streaming", y, state.streams[0]);
+
+  typename Layer::Tape tape;
+  auto first = layer.start(1), d_state = layer.zeros(1);
+  auto gradient = Layer::Params::zeros(config);
+  ttt::Tensor<T, 3> dx(x.shape());
+  layer.forward(x, first, tape, work, y);
+  layer.backward(tape, y, d_state, work, dx, gradient);
+  layer.start_vjp(d_state, work, gradient);
+  print(name, "gradients", dx, gradient);
+
+  const double norm = ttt::global_norm(gradient);
+  ttt::AdamW<typename Layer::Params> optimizer(layer.params());
+  optimizer.step(layer.params(), gradient, 1e-3, ttt::clip_factor(norm, 1.0));
+  print(name, "update", norm, layer.params(), optimizer.exp_avg, optimizer.exp_avg_sq);
+}
+
+void run_model(const char* name, ttt::LayerType type) {
+  ttt::Rng rng(43);
+  ttt::Model fresh({.vocab_size = 256,
+                    .hidden_size = 32,
+                    .num_layers = 2,
+                    .num_heads = 2,
+                    .layer_type = type,
+                    .mini_batch_size = 8,
+                    .share_qk = true,
+                    .use_gate = true,
+                    .pre_conv = true},
+                   rng);
+  const std::vector<ttt::Token> text = ttt::bytes("The quick brown fox jumps over the lazy dog, and then sleeps.");
+  ttt::TrainerConfig config = ttt::paper_recipe(type, 10);
+  config.batch_size = 2;
+  config.learning_rate.init_lr = 1e-3;  // at the first step too
+  ttt::Trainer<float> trainer(std::move(fresh), ttt::TextWindows(text, 20, 1), config);
+  const ttt::StepReport report = trainer.step();
+  print(name, "step", report.loss, report.gradient_norm, trainer.model().params());
+  print(name, "logits", trainer.model()({text.data(), {1, static_cast<ttt::Index>(text.size())}}));
 }
 
 /// An exception is caught by its type on this side of the library's border.
@@ -42,9 +112,11 @@ bool refuses_bad_configurations() {
 }  // namespace
 
 int main() {
-  run<float, ttt::TttLinear<float>>("TttLinear<float>");
-  run<double, ttt::TttLinear<double>>("TttLinear<double>");
-  run<float, ttt::TttMlp<float>>("TttMlp<float>");
-  run<double, ttt::TttMlp<double>>("TttMlp<double>");
+  run_layer<float, ttt::TttLinear<float>>("TttLinear<float>");
+  run_layer<double, ttt::TttLinear<double>>("TttLinear<double>");
+  run_layer<float, ttt::TttMlp<float>>("TttMlp<float>");
+  run_layer<double, ttt::TttMlp<double>>("TttMlp<double>");
+  run_model("Model of TTT-Linear", ttt::LayerType::linear);
+  run_model("Model of TTT-MLP", ttt::LayerType::mlp);
   return refuses_bad_configurations() ? 0 : 1;
 }
