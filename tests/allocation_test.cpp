@@ -9,6 +9,7 @@
 
 #include "support/layer_problem.hpp"
 #include "support/model_problem.hpp"
+#include "ttt/generate.hpp"
 
 namespace {
 
@@ -149,6 +150,21 @@ TYPED_TEST(LayerAllocation, NoneInForwardAndStreaming) {
   }
 }
 
+TYPED_TEST(LayerAllocation, NoneForTelemetry) {
+  using T = typename TypeParam::Scalar;
+  const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
+  for (const Index time : {1, 40, 270}) {
+    const Tensor<T, 3> x = normal<T, 3>({2, time, 96}, this->rng);
+    Tensor<T, 3> y(x.shape());
+    auto state = layer.start(2);
+    LayerTape<TypeParam> tape;
+    Workspace work;
+    InnerLosses<T> losses;
+    expect_no_allocation([&] { layer.forward(x, state, work, y, {.losses = &losses}); });
+    expect_no_allocation([&] { layer.forward(x, state, tape, work, y, {.losses = &losses}); });
+  }
+}
+
 TYPED_TEST(LayerAllocation, NoneWhenShapesAlternate) {
   using T = typename TypeParam::Scalar;
   const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
@@ -210,6 +226,42 @@ TEST(ModelAllocation, NoneInStreaming) {
       Workspace work;
       expect_no_allocation([&] { model.forward_last(tokens, state, work, last); });
       expect_no_allocation([&] { model.forward(tokens, state, work, logits); });
+    }
+  }
+}
+
+TEST(ModelAllocation, NoneForTelemetryHiddenStatesAndTokenLosses) {
+  Rng rng(13);
+  for (ModelConfig config : small_models()) {
+    config.hidden_size = 96;
+    config.vocab_size = 300;
+    const Model model = random_model<float>(config, rng);
+    for (const Index time : {1, 70}) {
+      const Tensor<Token, 2> tokens = random_tokens(2, time, 300, rng), targets = random_tokens(2, time, 300, rng);
+      Tensor<float, 2> token_losses(tokens.shape());
+      auto state = model.start(2);
+      Workspace work;
+      std::vector<InnerLosses<float>> losses;
+      std::vector<Tensor<float, 3>> hidden;
+      expect_no_allocation([&] {
+        model.token_losses(tokens, targets, state, work, token_losses, {.losses = &losses, .hidden = &hidden});
+      });
+    }
+  }
+}
+
+TEST(GeneratorAllocation, NoneInNext) {
+  Rng rng(14);
+  const std::vector<Token> prompt = {3, 1, 4};
+  for (ModelConfig config : small_models()) {
+    config.hidden_size = 96;
+    config.vocab_size = 300;
+    const Model model = random_model<float>(config, rng);
+    for (const SamplerConfig& sampler : {SamplerConfig{}, SamplerConfig{.temperature = 0},
+                                         SamplerConfig{.temperature = 0.8, .top_k = 20, .top_p = 0.9}}) {
+      Generator generate(model, sampler);
+      generate.read({prompt.data(), {3}});
+      expect_no_allocation([&] { generate.next(); });
     }
   }
 }
