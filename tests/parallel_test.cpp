@@ -160,6 +160,37 @@ float third() {
   return x;
 }
 
+/// Rounds downward and, on x86, flushes denormals.
+void enter_another_mode() {
+  std::fesetround(FE_DOWNWARD);
+#ifdef __SSE__
+  _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+  _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+#endif
+}
+
+/// What tells one floating-point mode from another.
+struct Mode {
+  float third, half_of_smallest;
+  friend bool operator==(const Mode&, const Mode&) = default;
+};
+
+Mode mode() { return {third(), half_of_smallest()}; }
+
+/// The modes in which tasks begin, one on each of three threads where there are threads. Each leaves another behind.
+std::vector<Mode> modes_of_tasks() {
+  const Index team = std::min<Index>(3, ttt::threads());
+  std::vector<Mode> found(static_cast<std::size_t>(team));
+  std::atomic<Index> running = 0;
+  ttt::parallel_for(team, team, [&](Index task, Index) {
+    found[static_cast<std::size_t>(task)] = mode();
+    enter_another_mode();
+    ++running;
+    while (running < team) std::this_thread::yield();  // until every thread has a task
+  });
+  return found;
+}
+
 TEST(FloatEnvironment, RoundsToNearestAndThenAsBefore) {
   const float nearest = third();
   std::fesetround(FE_DOWNWARD);
@@ -195,6 +226,22 @@ TEST(FloatEnvironment, KeepsExceptionFlags) {
   EXPECT_TRUE(std::fetestexcept(FE_INEXACT));
   EXPECT_GT(infinite, 0.0f);
   std::feclearexcept(FE_ALL_EXCEPT);
+}
+
+// On a thread of its own, whose workers start in its mode.
+TEST(FloatEnvironment, IsThatOfTheLibraryOnEveryWorker) {
+  const Mode expected = mode();
+  std::thread([&] {
+    ttt::set_threads(3);
+    enter_another_mode();
+    const Mode of_caller = mode();
+    EXPECT_NE(of_caller, expected);
+    for (int loop = 0; loop < 3; ++loop) {
+      for (const Mode& found : modes_of_tasks()) EXPECT_EQ(found, expected) << "loop " << loop;
+      EXPECT_EQ(mode(), of_caller) << "loop " << loop;
+    }
+  }).join();
+  EXPECT_EQ(mode(), expected);
 }
 
 #ifdef __SSE__
