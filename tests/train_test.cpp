@@ -184,6 +184,38 @@ TEST(Training, AnInnerRateOfZeroTrainsFrozenInnerModels) {
   }
 }
 
+// The way back needs the inner weights before each of m mini-batches. A tape keeps every sqrt(m)-th, and one group of
+// sqrt(m) is computed again at a time.
+TEST(Training, HoldsWeightsForTheRootOfTheMiniBatches) {
+  constexpr Index D = 64;  // of the only head
+  constexpr double weights = sizeof(float) * (D * 4 * D + 4 * D + 4 * D * D + D);
+  const auto held = [](Index time, Index mini_batch) {
+    Rng rng(6);
+    const Model model({.vocab_size = 96,
+                       .hidden_size = D,
+                       .num_layers = 1,
+                       .num_heads = 1,
+                       .intermediate_size = 16,
+                       .layer_type = LayerType::mlp,
+                       .mini_batch_size = mini_batch},
+                      rng);
+    const Tensor<Token, 2> tokens({1, time});
+    ModelState<float> state = model.start(1), d_state = model.zeros(1);
+    ModelParams<float> gradient = ModelParams<float>::zeros(model.config());
+    ModelTape<float> tape;
+    Workspace work;
+    model.forward_loss(tokens, tokens, state, tape, work, gradient);
+    model.backward(tape, d_state, work, gradient);
+    return static_cast<double>(tape.bytes() + work.bytes());
+  };
+  for (const Index time : {100, 400, 1600}) {
+    const double activations = held(time, 100);  // and the weights of few mini-batches
+    const double root = std::sqrt(static_cast<double>(time));
+    // Both roots are rounded up; a workspace holds up to twice what is taken from it.
+    EXPECT_LT(held(time, 1), 2 * (activations + 2 * (root + 2) * weights)) << time << " tokens";
+  }
+}
+
 TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   const TemporaryDirectory temporary;
   const TextWindows windows(sentence(40), 24, 9);
