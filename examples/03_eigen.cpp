@@ -16,8 +16,9 @@ int main() {
   const Eigen::MatrixXd z = ttt::apply(layer, column_major);  // copies: Eigen's default order is by column
   std::cout << "same result from both orders: " << std::boolalpha << (y == z) << '\n';
 
-  // Parameters as Eigen matrices, on the same memory.
-  auto q_proj = ttt::map(layer.params().q_proj.view());
+  // Parameters as Eigen matrices: on the same memory, but for dense weights, which lie packed.
+  const ttt::Tensor<double, 2> unpacked = layer.params().q_proj.tensor();
+  auto q_proj = ttt::map(unpacked.view());
   std::cout << "q_proj is " << q_proj.rows() << " x " << q_proj.cols() << ", its norm about "
             << std::lround(q_proj.norm()) << '\n';
   return y == z ? 0 : 1;

@@ -80,11 +80,11 @@ void detail::write_model_files(const BasicModel<T>& model, const std::filesystem
 }
 
 template <class T>
-BasicModel<T> load(const std::filesystem::path& directory) {
+BasicModel<T> load(const std::filesystem::path& directory, WeightFormat format) {
   const auto [config, tensors] = open_model(directory);
   check_sizes(config, tensors, directory);
   auto params = ModelParams<T>::zeros(config);
-  detail::read_tensors(tensors, directory, "", params);
+  detail::read_tensors(tensors, directory, "", params, format);
 
   std::set<std::string> known;
   ModelParams<T>::visit([&](const std::string& name, const auto&) { known.insert(name); }, params);
@@ -98,7 +98,9 @@ BasicModel<T> load(const std::filesystem::path& directory) {
                              ": tensor lm_head.weight: ", "expected ", head.size(), " elements, found ",
                              tensors.info(name).size());
     tensors.read(name, head.data(), head.size());
-    require<CheckpointError>(std::equal(head.begin(), head.end(), params.embed_tokens.begin()), directory.string(),
+    const Tensor<T, 2> embedding = params.embed_tokens.tensor();
+    require<CheckpointError>(std::equal(embedding.begin(), embedding.end(), Dense<T>(head, format).tensor().begin()),
+                             directory.string(),
                              ": tensor lm_head.weight: expected the embedding, as the config ties them, found another");
   }
   return BasicModel<T>(config, std::move(params));
@@ -114,8 +116,8 @@ void save(const BasicModel<T>& model, const std::filesystem::path& directory, Dt
   out.commit();
 }
 
-template TTT_EXPORT BasicModel<float> load(const std::filesystem::path&);
-template TTT_EXPORT BasicModel<double> load(const std::filesystem::path&);
+template TTT_EXPORT BasicModel<float> load(const std::filesystem::path&, WeightFormat);
+template TTT_EXPORT BasicModel<double> load(const std::filesystem::path&, WeightFormat);
 template TTT_EXPORT void save(const BasicModel<float>&, const std::filesystem::path&, Dtype);
 template TTT_EXPORT void save(const BasicModel<double>&, const std::filesystem::path&, Dtype);
 template void detail::write_model_files(const BasicModel<float>&, const std::filesystem::path&, Dtype);

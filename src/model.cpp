@@ -45,13 +45,13 @@ View<Token, 1> token_rows(Frame& frame, View<const Token, 2> tokens, Index t, In
 }
 
 template <class T>
-void embed(View<const Token, 1> tokens, const Tensor<T, 2>& embedding, View<T> X) {
-  for (Index r = 0; r < tokens.size(); ++r) copy<T, 1>(embedding[tokens[r]], X[r]);
+void embed(View<const Token, 1> tokens, const Dense<T>& embedding, View<T> X) {
+  for (Index r = 0; r < tokens.size(); ++r) embedding.copy_row(tokens[r], X[r]);
 }
 
 /// d_embedding[v] += the sum of dX over all rows of token v, in the tree of `add_outer`.
 template <class T>
-void embed_vjp(View<const Token, 1> tokens, View<const T> dX, Tensor<T, 2>& d_embedding, Workspace& work) {
+void embed_vjp(View<const Token, 1> tokens, View<const T> dX, Dense<T>& d_embedding, Workspace& work) {
   Frame frame(work);
   const Index V = d_embedding.extent(0), rows = tokens.size();
   const View<Index, 1> begin = frame.zeros<Index, 1>({V + 1}), next = frame.take<Index, 1>({V});
@@ -59,10 +59,13 @@ void embed_vjp(View<const Token, 1> tokens, View<const T> dX, Tensor<T, 2>& d_em
   for (Index v = 0; v < V; ++v) begin[v + 1] += begin[v];
   copy<Index, 1>(begin.rows(0, V), next);
   const View<T> sorted = frame.take<T, 2>({rows, dX.cols()});
+  const View<T, 1> sum = frame.take<T, 1>({dX.cols()});
   for (Index r = 0; r < rows; ++r) copy<T, 1>(dX[r], sorted[next[tokens[r]]++]);
   for (Index v = 0; v < V; ++v) {
     if (begin[v + 1] > begin[v]) {
-      ops::add_column_sums(T(1), sorted.rows(begin[v], begin[v + 1] - begin[v]), d_embedding[v]);
+      fill(sum, T(0));
+      ops::add_column_sums(T(1), sorted.rows(begin[v], begin[v + 1] - begin[v]), sum);
+      d_embedding.add_row(v, sum);
     }
   }
 }
@@ -294,7 +297,7 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
   check_shape(targets, tokens, "targets");
   check_targets(targets, config_.vocab_size);
   require<ShapeError>(tokens.size() > 0, "expected at least one token, found shape ", detail::text(tokens.shape()));
-  detail::check_shapes(params_, gradient, "model gradient");
+  detail::check_gradient(params_, gradient, "model gradient");
   detail::check_inner_lr(options.inner_lr);
   const FloatEnvironment environment;
   const Index batch = tokens.rows(), rows = tokens.size(), C = config_.hidden_size, V = config_.vocab_size;
@@ -330,7 +333,7 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
   detail::rms_norm_rows<T>(X, params_.norm, config_.rms_norm_eps, normalised);
   const View<T> loss = scratch.take<T, 2>({rows, 1});
   const View<T> logits = scratch.take<T, 2>({std::min(logit_rows, rows), V});
-  Tensor<T, 2>& d_head = config_.tie_word_embeddings ? gradient.embed_tokens : gradient.lm_head;
+  Dense<T>& d_head = config_.tie_word_embeddings ? gradient.embed_tokens : gradient.lm_head;
   for (Index r = 0; r < rows; r += logit_rows) {
     const Index m = std::min(logit_rows, rows - r);
     project(normalised.rows(r, m), head(), logits.rows(0, m));
@@ -338,7 +341,7 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
       ops::cross_entropy(logits.rows(s, k), target.rows(r + s, k), static_cast<T>(options.weight * mean),
                          View<T, 1>(loss.data() + r + s, {k}));
     });
-    project_vjp(normalised.rows(r, m), head(), logits.rows(0, m), tape.d_norm_out_.rows(r, m), d_head.view());
+    project_vjp(normalised.rows(r, m), head(), logits.rows(0, m), tape.d_norm_out_.rows(r, m), d_head);
   }
   T sum = 0;
   ops::add_column_sums(T(1), loss, View<T, 1>(&sum, {1}));
@@ -353,7 +356,7 @@ void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, 
   require<ShapeError>(d_state.batch() == tape.batch_, "expected a state of the tape's ", tape.batch_,
                       " streams, found ", d_state.batch());
   check_state(d_state);
-  detail::check_shapes(params_, gradient, "model gradient");
+  detail::check_gradient(params_, gradient, "model gradient");
   const FloatEnvironment environment;
   Frame frame(work);
   const View<T> dX = frame.zeros<T, 2>(tape.norm_x_.shape());
@@ -381,7 +384,7 @@ void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, 
 template <class T>
 void BasicModel<T>::start_vjp(State& d_state, Workspace& work, Params& gradient) const {
   check_state(d_state);
-  detail::check_shapes(params_, gradient, "model gradient");
+  detail::check_gradient(params_, gradient, "model gradient");
   if (d_state.batch() == 0) return;
   const FloatEnvironment environment;
   for (std::size_t i = 0; i < params_.layers.size(); ++i) {

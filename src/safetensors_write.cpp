@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Writes safetensors, streamed: no second copy of the data is ever in memory.
+// Writes safetensors, streamed: never more than one tensor is in memory a second time.
 #include <algorithm>
 #include <set>
 
@@ -102,6 +102,11 @@ void write_numbers(OutputFile& file, const TensorSource& source, const T* data, 
       return static_cast<float>(x);
     });
   }
+}
+
+template <class T>
+void write_numbers(OutputFile& file, const TensorSource& source, const Dense<T>* W, const std::string& where) {
+  write_numbers(file, source, W->tensor().data(), where);
 }
 
 }  // namespace

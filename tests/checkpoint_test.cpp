@@ -2,6 +2,7 @@
 // Models to disk and back: the same bits, the official layout, and clear refusals.
 #include "ttt/checkpoint.hpp"
 
+#include "model_files.hpp"
 #include "support/files.hpp"
 #include "support/same_bits.hpp"
 
@@ -66,10 +67,11 @@ TEST(Checkpoint, SixteenBitsRoundEveryWeightOnce) {
     save(model, temporary.path() / "model", stored);
     const Model loaded = load(temporary.path() / "model");
     ModelParams<float>::visit(
-        [&, relative = relative](const std::string& name, const auto& a, const auto& b) {
+        [&, relative = relative](const std::string& name, const auto& saved, const auto& read) {
+          const auto a = values(saved), b = values(read);
           for (Index i = 0; i < a.size(); ++i) {
             // f16 is subnormal, and so less exact, below 2^-14.
-            ASSERT_LE(std::abs(a.data()[i] - b.data()[i]), relative * std::abs(a.data()[i]) + 0x1p-25) << name;
+            ASSERT_LE(std::abs(a[i] - b[i]), relative * std::abs(a[i]) + 0x1p-25) << name;
           }
         },
         model.params(), loaded.params());
@@ -96,12 +98,7 @@ TEST(Checkpoint, FollowsTheOfficialLayout) {
 template <class Edit>
 void save_edited(const Model& model, const std::filesystem::path& directory, const Edit& edit) {
   save(model, directory);
-  std::vector<TensorSource> sources;
-  ModelParams<float>::visit(
-      [&](const std::string& name, const auto& t) {
-        sources.push_back({name, Dtype::f32, {t.shape().begin(), t.shape().end()}, t.data()});
-      },
-      model.params());
+  std::vector<TensorSource> sources = detail::tensor_sources(model.params(), Dtype::f32);
   edit(sources);
   write_safetensors(directory / "model.safetensors", sources);
 }
@@ -114,7 +111,7 @@ TEST(Checkpoint, ReadsABareModelAndATiedHead) {
   });
   EXPECT_TRUE(same_bits(load(temporary.path() / "bare").params(), model.params()));
   save_edited(model, temporary.path() / "tied", [&](std::vector<TensorSource>& sources) {
-    sources.push_back({"lm_head.weight", Dtype::f32, {23, 16}, model.params().embed_tokens.data()});
+    sources.push_back({"lm_head.weight", Dtype::f32, {23, 16}, &model.params().embed_tokens});
   });
   EXPECT_TRUE(same_bits(load(temporary.path() / "tied").params(), model.params()));
 }

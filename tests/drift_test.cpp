@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "support/in_rows.hpp"
 #include "support/layer_problem.hpp"
 
 namespace ttt::support {
@@ -22,11 +23,15 @@ template <class Single, class Double>
 Single rounded(Double& params) {
   Single p = Single::zeros(drift_config());
   Single::visit(
-      [](const std::string&, auto& to, auto& from) {
-        for (Index i = 0; i < to.size(); ++i) {
-          to.data()[i] = static_cast<float>(from.data()[i]);
-          from.data()[i] = static_cast<double>(to.data()[i]);
+      []<class To, class From>(const std::string&, To& to, From& from) {
+        auto exact = in_rows(from);
+        auto single = in_rows(to);
+        for (Index i = 0; i < single.size(); ++i) {
+          single.data()[i] = static_cast<float>(exact.data()[i]);
+          exact.data()[i] = static_cast<double>(single.data()[i]);
         }
+        to = To(single);
+        from = From(exact);
       },
       p, params);
   return p;

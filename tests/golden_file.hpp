@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/in_rows.hpp"
 #include "ttt/config.hpp"
 #include "ttt/safetensors.hpp"
 
@@ -74,7 +75,8 @@ class GoldenFile {
   /// Parameters, or what has their type: the tensors f64.PREFIXname.
   template <class Params>
   void compare_if_given(const std::string& prefix, Quantity quantity, const Params& found) {
-    Params::visit([&](const std::string& name, const auto& t) { compare_if_given(prefix + name, quantity, t); }, found);
+    Params::visit(
+        [&](const std::string& name, const auto& t) { compare_if_given(prefix + name, quantity, in_rows(t)); }, found);
   }
 
   /// f64.NAME [batch, channels, k], the last k inputs of a convolution. We keep k - 1: tails[i] is [k - 1, channels].
@@ -124,6 +126,13 @@ class GoldenFile {
     check_shape(tensor, {t.shape().begin(), t.shape().end()});
     file_.read(tensor, t.data(), t.size());
     used_.insert(tensor);
+  }
+
+  template <class T>
+  void read(const std::string& tensor, Dense<T>& W) {
+    Tensor<T, 2> rows(W.shape());
+    read(tensor, rows);
+    W = Dense<T>(rows);
   }
 
   void check_shape(const std::string& tensor, const std::vector<Index>& expected) const;

@@ -54,7 +54,9 @@ template <class T>
 void compare_final(GoldenFile& file, const ModelParams<T>& found) {
   const nlohmann::json float_drift = file.description().value("final_drift_rms", nlohmann::json::object());
   ModelParams<T>::visit(
-      [&]<int Rank>(const std::string& name, const Tensor<T, Rank>& t) {
+      [&](const std::string& name, const auto& parameter) {
+        const auto& t = in_rows(parameter);
+        constexpr int Rank = std::tuple_size_v<std::remove_cvref_t<decltype(t.shape())>>;
         file.compare("final." + name, Quantity::training, t);
         if (!float_drift.contains(name)) return;
         const auto start = file.input<double, Rank>("param." + name);

@@ -38,7 +38,7 @@ class LayerEnvironment : public testing::Test {
       problem.x.data()[i] *= std::numeric_limits<T>::min() * T(4);
       problem.dy.data()[i] *= std::numeric_limits<T>::min() * T(4);
     }
-    for (T& weight : problem.layer.params().v_proj) weight *= std::numeric_limits<T>::min();
+    for (T& weight : values(problem.layer.params().v_proj)) weight *= std::numeric_limits<T>::min();
   }
 
   Outcome<M> run() {
@@ -107,7 +107,8 @@ bool has_denormals(const Params& params) {
   bool found = false;
   Params::visit(
       [&](const std::string&, const auto& t) {
-        found |= std::any_of(t.begin(), t.end(), [](auto x) { return std::fpclassify(x) == FP_SUBNORMAL; });
+        const auto all = values(t);
+        found |= std::any_of(all.begin(), all.end(), [](auto x) { return std::fpclassify(x) == FP_SUBNORMAL; });
       },
       params);
   return found;
@@ -123,7 +124,7 @@ TEST(ModelEnvironment, FlushingDenormalsChangesNothing) {
     config.intermediate_size = 256;
     Model model = random_model<float>(config, rng);
     for (BlockParams<float>& block : model.params().layers) {
-      for (float& weight : block.gate_proj) weight *= std::numeric_limits<float>::min();
+      for (float& weight : values(block.gate_proj)) weight *= std::numeric_limits<float>::min();
     }
     const Tensor<Token, 2> tokens = random_tokens(2, 128, 300, rng), targets = random_tokens(2, 128, 300, rng);
     const auto run = [&] { return training_step<float>(model, tokens, targets, model.start(2), model.zeros(2)); };

@@ -81,9 +81,10 @@ TYPED_TEST(LayerGradient, IsAddedToWhatIsThere) {
     EXPECT_TRUE(same_bits(dx, once.x));
   }
   LayerParams<TypeParam>::visit(
-      [](const std::string& name, const auto& twice, const auto& once_only) {
+      [](const std::string& name, const auto& of_two, const auto& of_one) {
+        const auto twice = values(of_two), once_only = values(of_one);
         for (Index i = 0; i < once_only.size(); ++i) {
-          ASSERT_NEAR(twice.data()[i], 2 * once_only.data()[i], 1e-12 * (1 + std::abs(once_only.data()[i]))) << name;
+          ASSERT_NEAR(twice[i], 2 * once_only[i], 1e-12 * (1 + std::abs(once_only[i]))) << name;
         }
       },
       sum, once.params);

@@ -59,11 +59,13 @@ template <class T>
 Head project_head(const BareLayer<T>& layer, const Tensor<T, 2>& x, Index h) {
   const Index time = x.extent(0), D = layer.config().head_dim();
   Head head{Tensor<double, 2>({time, D}), Tensor<double, 2>({time, D}), Tensor<double, 2>({time, D})};
+  const Tensor<T, 2> q_proj = layer.params().q_proj.tensor(), k_proj = layer.params().k_proj.tensor();
+  const Tensor<T, 2> v_proj = layer.params().v_proj.tensor();
   for (Index t = 0; t < time; ++t) {
     for (Index d = 0; d < D; ++d) {
-      head.q[t][d] = product(x[t], layer.params().q_proj[h * D + d]);
-      head.k[t][d] = product(x[t], layer.params().k_proj[h * D + d]);
-      head.v[t][d] = product(x[t], layer.params().v_proj[h * D + d]);
+      head.q[t][d] = product(x[t], q_proj[h * D + d]);
+      head.k[t][d] = product(x[t], k_proj[h * D + d]);
+      head.v[t][d] = product(x[t], v_proj[h * D + d]);
     }
   }
   return head;
@@ -110,7 +112,7 @@ void expect_delta_rule(bool learned_rate) {
   const Index time = 30, D = 8;
   auto params = random_params(LayerParams<LinearModel<T>>::zeros(bare_config(1, learned_rate)), rng);
   // Keys of length below 1, without which the rule with beta = 1 diverges.
-  for (T& w : params.k_proj) w *= T(0.3);
+  for (T& w : values(params.k_proj)) w *= T(0.3);
   const BareLayer<T> layer(bare_config(1, learned_rate), std::move(params));
   const Tensor<T, 2> x = normal<T, 2>({time, 24}, rng);
   const Tensor<T, 2> found = heads<T>(layer, x);

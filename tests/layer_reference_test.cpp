@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "reference.hpp"
+#include "support/in_rows.hpp"
 #include "support/layer_problem.hpp"
 
 namespace ttt::support {
@@ -22,7 +23,12 @@ using reference::Vector;
 template <class M>
 reference::Parameters parameters(const LayerParams<M>& params) {
   Parameters p;
-  LayerParams<M>::visit([&](const std::string& name, const auto& t) { p[name] = Vector(t.begin(), t.end()); }, params);
+  LayerParams<M>::visit(
+      [&](const std::string& name, const auto& t) {
+        const auto& rows = in_rows(t);
+        p[name] = Vector(rows.begin(), rows.end());
+      },
+      params);
   return p;
 }
 

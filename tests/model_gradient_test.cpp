@@ -136,7 +136,7 @@ TEST_P(ModelGradient, IsFiniteDifferencesInsideAMiniBatch) {
   for (std::size_t i = 0; i < first.streams.size(); ++i) {
     visit_stream(
         [&](const std::string& name, auto& x, auto& d) {
-          if (x.size() > 0) variables.push_back({name, flat(x), flat(d)});
+          if (x.size() > 0) variables.push_back({name, values(x), values(d)});
         },
         first.streams[i], step.d_state.streams[i]);
   }
@@ -163,11 +163,12 @@ TEST_P(ModelGradient, IsTheSameInPieces) {
   for (std::size_t i = cuts.size(); i-- > 0;) model.backward(tapes[i], d_state, work, gradient);
   EXPECT_NEAR(loss, whole.loss, 1e-13);
   EXPECT_TRUE(same_state(state, whole.state));
-  const auto near = [](const std::string& name, const auto& found, const auto& expected) {
+  const auto near = [](const std::string& name, const auto& in_pieces, const auto& at_once) {
+    const auto found = values(in_pieces), expected = values(at_once);
     double size = 1;
     for (const double v : expected) size = std::max(size, std::abs(v));
     for (Index i = 0; i < expected.size(); ++i) {
-      ASSERT_NEAR(found.data()[i], expected.data()[i], 1e-12 * size) << name;
+      ASSERT_NEAR(found[i], expected[i], 1e-12 * size) << name;
     }
   };
   ModelParams<double>::visit(near, gradient, whole.gradient);

@@ -125,7 +125,8 @@ TEST_P(ModelInput, HiddenStatesAndLossesAreOfTheWholeCallAndChangeNoBit) {
   ASSERT_EQ(losses.size(), 2u);
   ASSERT_EQ(hidden.size(), 3u);
   // The last hidden state is what the head reads.
-  const Tensor<float, 2>& head = GetParam().tie_word_embeddings ? model.params().embed_tokens : model.params().lm_head;
+  const auto& [embed_tokens, layers, norm, lm_head] = model.params();
+  const Tensor<float, 2> head = (GetParam().tie_word_embeddings ? embed_tokens : lm_head).tensor();
   for (const Index t : {0, 255, 256, 299}) {
     for (Index v = 0; v < 29; ++v) {
       double sum = 0, size = 0;

@@ -17,8 +17,8 @@ struct BlockParams {
   ConvParams<T> conv;
   Tensor<T, 1> seq_norm, ffn_norm;  // [C]
   Sequence seq_modeling_block;      // the TTT layer
-  Tensor<T, 2> gate_proj, up_proj;  // [I, C]
-  Tensor<T, 2> down_proj;           // [C, I]
+  Dense<T> gate_proj, up_proj;      // [I, C]
+  Dense<T> down_proj;               // [C, I]
 
   template <class F, class First, class... Rest>
   static void visit(F f, First& first, Rest&... rest) {
@@ -153,12 +153,12 @@ void block_backward(const BlockRef<T>& block, const BlockActivations<T>& a, Bloc
     const View<T> d_in = frame.zeros<T, 2>({rows, C});
     for_rows(rows, 16.0 * static_cast<double>(I),
              [&](Index r, Index m) { ops::silu_gate(a.gate.rows(r, m), a.up.rows(r, m), hidden.rows(r, m)); });
-    project_vjp(hidden, p.down_proj, dX, d_hidden, d_params.down_proj.view());
+    project_vjp(hidden, p.down_proj, dX, d_hidden, d_params.down_proj);
     for_rows(rows, 16.0 * static_cast<double>(I), [&](Index r, Index m) {
       ops::silu_gate_vjp(a.gate.rows(r, m), a.up.rows(r, m), d_hidden.rows(r, m), d_gate.rows(r, m), d_up.rows(r, m));
     });
-    project_vjp(a.ffn_in, p.gate_proj, d_gate, d_in, d_params.gate_proj.view());
-    project_vjp(a.ffn_in, p.up_proj, d_up, d_in, d_params.up_proj.view());
+    project_vjp(a.ffn_in, p.gate_proj, d_gate, d_in, d_params.gate_proj);
+    project_vjp(a.ffn_in, p.up_proj, d_up, d_in, d_params.up_proj);
     rms_norm_rows_vjp<T>(a.ffn_x, p.ffn_norm, epsilon, d_in, dX, d_params.ffn_norm, work);
   }
   Frame frame(work);

@@ -11,10 +11,10 @@
 
 namespace ttt {
 
-/// Reads a model of any stored precision. Throws CheckpointError naming file and tensor; an unknown tensor and a
-/// missing one are errors.
+/// Reads a model of any stored precision; its dense weights are kept in `format`, and never all of them in another.
+/// Throws CheckpointError naming file and tensor; an unknown tensor and a missing one are errors.
 template <class T = float>
-TTT_EXPORT BasicModel<T> load(const std::filesystem::path& directory);
+TTT_EXPORT BasicModel<T> load(const std::filesystem::path& directory, WeightFormat format = WeightFormat::full);
 
 /// Writes a model; stored as f32, f64, bf16 or f16. The directory is replaced as a whole: cut off at any moment, it
 /// holds the old model or the new one. It must not exist or hold nothing but a model. Throws CheckpointError.

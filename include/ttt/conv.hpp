@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "ttt/dense.hpp"
 #include "ttt/export.hpp"
 #include "ttt/random.hpp"
+#include "ttt/rows.hpp"
 #include "ttt/workspace.hpp"
 
 namespace ttt {

@@ -1,68 +1,172 @@
 // SPDX-License-Identifier: MIT
-// Work over the rows of a batch, cut among threads: dense layers y = x W^T with W [out, in] as checkpoints store it,
-// and loops over pieces of rows. Cuts never change a bit: kernels compute an element alike wherever a piece begins.
+// Dense layers y = x W^T: their weights, packed once for the products, and the products, cut among threads.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
 
 #include "ttt/ops.hpp"
 #include "ttt/parallel.hpp"
 
 namespace ttt {
 
-/// Calls body(first, n) for pieces of `rows` rows, together all of them; `operations` are the arithmetic of one row.
-template <class Body>
-void for_rows(Index rows, double operations, const Body& body) {
-  constexpr Index piece = 32;
-  const Index tasks = (rows + piece - 1) / piece;
-  parallel_for(tasks, workers(tasks, static_cast<double>(rows) * operations),
-               [&](Index task, Index) { body(task * piece, std::min(piece, rows - task * piece)); });
+namespace detail {
+
+/// Zeroed bytes, 64-byte aligned. Large ones take memory only where they are written.
+class TTT_EXPORT ZeroedBytes {
+ public:
+  ZeroedBytes() = default;
+  explicit ZeroedBytes(Index size);
+  ZeroedBytes(const ZeroedBytes& other);
+  ZeroedBytes(ZeroedBytes&& other) noexcept;
+  ZeroedBytes& operator=(ZeroedBytes other) noexcept;
+
+  std::byte* data() const { return aligned_; }
+  Index size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  std::unique_ptr<void, Free> memory_;
+  std::byte* aligned_ = nullptr;
+  Index size_ = 0;
+};
+
+}  // namespace detail
+
+/// The weights W [out, in] of a dense layer, in the order in which products read them (see Panels). There is no second
+/// copy in the order of checkpoints: `tensor` makes one, and a Dense is made from one.
+template <class T>
+class Dense {
+ public:
+  Dense() = default;
+  /// Zeros.
+  explicit Dense(const Shape<2>& shape, WeightFormat format = WeightFormat::full);
+  /// W as given, or rounded: bf16 to nearest even; q8 to the nearest of 255 steps that reach to the largest of 32
+  /// inputs. Double has the full format only: otherwise throws ConfigError.
+  explicit Dense(View<const T> W, WeightFormat format = WeightFormat::full);
+  Dense(const Dense&) = default;
+  Dense& operator=(const Dense&) = default;
+  // As a tensor, empty once it was moved from.
+  Dense(Dense&& other) noexcept;
+  Dense& operator=(Dense&& other) noexcept;
+
+  const Shape<2>& shape() const { return shape_; }
+  Index extent(int dimension) const { return shape_[static_cast<std::size_t>(dimension)]; }
+  Index size() const { return shape_[0] * shape_[1]; }
+  bool empty() const { return size() == 0; }
+  WeightFormat format() const { return format_; }
+  Index bytes() const { return memory_.size(); }
+
+  /// A copy, [out, in].
+  Tensor<T, 2> tensor() const;
+  /// Row `output` of W, [in].
+  void copy_row(Index output, View<T, 1> row) const;
+  /// Row `output` of W += row. Full format.
+  void add_row(Index output, View<const T, 1> row);
+
+  /// All stored numbers in the order of memory, for what treats them alike; beyond the last output stand zeros, which
+  /// must stay zeros. Full format.
+  View<T, 1> values();
+  View<const T, 1> values() const { return const_cast<Dense&>(*this).values(); }
+
+  Panels<T> panels() const { return {memory_.data(), shape_[0], shape_[1], format_}; }
+  /// Outputs first ... first + n - 1; `first` is a multiple of panel_outputs.
+  Panels<T> panels(Index first, Index n) const;
+  /// The panel of outputs first ... first + n - 1 <= first + panel_outputs - 1 as a matrix [in, n]. Full format.
+  View<T> panel(Index first, Index n);
+
+  static constexpr Index panel_outputs = 256 / sizeof(T);
+
+ private:
+  T* check_full() const;
+
+  Shape<2> shape_{};
+  WeightFormat format_ = WeightFormat::full;
+  detail::ZeroedBytes memory_;
+};
+
+extern template class TTT_EXPORT Dense<float>;
+extern template class TTT_EXPORT Dense<double>;
+
+/// All numbers of a parameter, in the order of memory.
+template <class T, int Rank>
+View<T, 1> values(Tensor<T, Rank>& t) {
+  return {t.data(), {t.size()}};
+}
+template <class T, int Rank>
+View<const T, 1> values(const Tensor<T, Rank>& t) {
+  return {t.data(), {t.size()}};
+}
+template <class T>
+View<T, 1> values(Dense<T>& t) {
+  return t.values();
+}
+template <class T>
+View<const T, 1> values(const Dense<T>& t) {
+  return t.values();
 }
 
-/// y = x W^T. x: [rows, in], W: [out, in], y: [rows, out]
+template <class T, int Rank>
+WeightFormat format_of(const Tensor<T, Rank>&) {
+  return WeightFormat::full;
+}
 template <class T>
-void project(ops::In<T> x, ops::In<T> W, View<T> y) {
-  constexpr Index row_piece = 128, out_piece = 64;
-  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, out_tasks = (W.rows() + out_piece - 1) / out_piece;
+WeightFormat format_of(const Dense<T>& W) {
+  return W.format();
+}
+
+/// Stores the dense weights of a struct with `visit`, the parameters of a layer or of a model, in another format.
+template <class Params>
+void convert(Params& params, WeightFormat format) {
+  Params::visit(
+      [&]<class Parameter>(const auto&, Parameter& t) {
+        if constexpr (requires { t.format(); }) t = Parameter(t.tensor(), format);
+      },
+      params);
+}
+
+/// y = x W^T. x: [rows, in], y: [rows, out]
+template <class T>
+void project(std::type_identity_t<View<const T>> x, const Dense<T>& W, View<T> y) {
+  constexpr Index row_piece = 96, out_piece = Dense<T>::panel_outputs;
+  assert(x.cols() == W.extent(1) && y.cols() == W.extent(0) && x.rows() == y.rows());
+  const Index outputs = W.extent(0), row_tasks = (x.rows() + row_piece - 1) / row_piece;
+  const Index out_tasks = (outputs + out_piece - 1) / out_piece;
   const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
   parallel_for(row_tasks * out_tasks, workers(row_tasks * out_tasks, operations), [&](Index task, Index) {
     const Index r = task / out_tasks * row_piece, o = task % out_tasks * out_piece;
-    const Index n = std::min(row_piece, x.rows() - r), m = std::min(out_piece, W.rows() - o);
-    ops::matmul_transposed(x.rows(r, n), W.rows(o, m), y.rows(r, n).columns(o, m));
+    const Index n = std::min(row_piece, x.rows() - r), m = std::min(out_piece, outputs - o);
+    const View<const T> from = x.rows(r, n);
+    const View<T> to = y.rows(r, n).columns(o, m);
+    kernels<T>().project({from.data(), n, from.cols(), from.stride(0)}, W.panels(o, m),
+                         {to.data(), n, m, to.stride(0)});
   });
 }
 
-/// Adjoint of `project`: dx += dy W, dW += dy^T x.
+/// Adjoint of `project`: dx += dy W, dW += dy^T x. W and dW are of full format.
 template <class T>
-void project_vjp(ops::In<T> x, ops::In<T> W, ops::In<T> dy, View<T> dx, View<T> dW) {
-  constexpr Index piece = 64;
+void project_vjp(std::type_identity_t<View<const T>> x, const Dense<T>& W, std::type_identity_t<View<const T>> dy,
+                 View<T> dx, Dense<T>& dW) {
+  constexpr Index row_piece = 512, piece = Dense<T>::panel_outputs;
+  const Index inputs = W.extent(1), outputs = W.extent(0);
   const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
-  const Index out_tasks = (W.rows() + piece - 1) / piece, row_tasks = (x.rows() + piece - 1) / piece;
+  const Index out_tasks = (outputs + piece - 1) / piece;
   parallel_for(out_tasks, workers(out_tasks, operations), [&](Index task, Index) {
-    const Index o = task * piece, m = std::min(piece, W.rows() - o);
-    ops::add_outer(T(1), dy.columns(o, m), x, dW.rows(o, m));
+    const Index o = task * piece, m = std::min(piece, outputs - o);
+    ops::add_outer(T(1), x, dy.columns(o, m), dW.panel(o, m));
   });
-  parallel_for(row_tasks, workers(row_tasks, operations), [&](Index task, Index) {
-    const Index r = task * piece, n = std::min(piece, x.rows() - r);
-    ops::add_matmul(dy.rows(r, n), W, dx.rows(r, n));
+  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, in_tasks = (inputs + piece - 1) / piece;
+  parallel_for(row_tasks * in_tasks, workers(row_tasks * in_tasks, operations), [&](Index task, Index) {
+    const Index r = task / in_tasks * row_piece, i = task % in_tasks * piece;
+    const Index n = std::min(row_piece, x.rows() - r), m = std::min(piece, inputs - i);
+    const View<const T> from = dy.rows(r, n);
+    const View<T> to = dx.rows(r, n).columns(i, m);
+    kernels<T>().add_project_vjp({from.data(), n, from.cols(), from.stride(0)}, W.panels(), i,
+                                 {to.data(), n, m, to.stride(0)});
   });
-}
-
-/// sums += the sum of all rows.
-template <class T>
-void add_row_sums(ops::In<T> rows, View<T, 1> sums) {
-  constexpr Index piece = 64;
-  const Index tasks = (sums.size() + piece - 1) / piece;
-  parallel_for(tasks, workers(tasks, static_cast<double>(rows.size())), [&](Index task, Index) {
-    const Index c = task * piece, n = std::min(piece, sums.size() - c);
-    ops::add_column_sums(T(1), rows.columns(c, n), sums.rows(c, n));
-  });
-}
-
-/// y += x over whole matrices.
-template <class T>
-void add_rows(ops::In<T> x, View<T> y) {
-  for_rows(y.rows(), static_cast<double>(y.cols()), [&](Index r, Index n) { ops::add(x.rows(r, n), y.rows(r, n)); });
 }
 
 }  // namespace ttt

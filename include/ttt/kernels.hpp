@@ -3,7 +3,8 @@
 //
 // Contract of every kernel.
 //  - A row of the result is computed by the same sequence of operations however many rows the call has.
-//  - A sum over k in `matmul` runs from the first k to the last with fused multiply-add, starting from C or the bias.
+//  - A sum over k in `matmul`, `project` and `add_project_vjp` runs from the first k to the last with fused
+//    multiply-add, starting from C, the bias or 0.
 //  - A sum across a row (`matmul_transposed`, norms, losses) puts element j into virtual lane j mod (64 / sizeof(T)),
 //    in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1 (float).
 //  - A sum over rows (`add_outer`, `sum_squares`) is cut at fixed places and the pieces are added in a binary tree.
@@ -34,6 +35,23 @@ struct NormWeights {
   const T* bias;
 };
 
+/// How the weights of a dense layer are stored. Products take their exact values, whatever the format.
+enum class WeightFormat {
+  full,  // T
+  bf16,  // the upper half of a float
+  q8     // 8-bit integers, and one bf16 factor for every 32 inputs of an output
+};
+
+/// The weights W [outputs, inputs] of a dense layer, as they lie in memory: 256 / sizeof(T) outputs make a panel, which
+/// holds them input by input; the last panel is only as wide as it needs to be, in whole vectors of 64 bytes. In q8 the
+/// factors of every 32 inputs follow their integers.
+template <class T>
+struct Panels {
+  const void* data;
+  std::ptrdiff_t outputs, inputs;
+  WeightFormat format;
+};
+
 /// One update of AdamW: p <- (1 - rate weight_decay) p - rate m_hat / (sqrt(v_hat) + epsilon).
 struct AdamwStep {
   double rate, beta1, beta2, epsilon, weight_decay;
@@ -56,6 +74,10 @@ struct Kernels {
   void (*matmul_transposed)(In A, In B, bool accumulate, Out C);
   /// C += alpha A^T B. [r, m] [r, n]; the sum over r is cut every 64 rows. A stride of 0 repeats one row.
   void (*add_outer)(T alpha, In A, In B, Out C);
+  /// y = x W^T. [m, in] [out, in]
+  void (*project)(In x, Panels<T> W, Out y);
+  /// dx += dy W for inputs first, first + 1, ... of W, as many as dx has columns. Full format.
+  void (*add_project_vjp)(In dy, Panels<T> W, Size first, Out dx);
   /// Z_t -= scale_t sum_{s <= first + t} (P_ts + bias_step) G_s. P: [n, first + n], G: [first + n, D], Z: [n, D]
   void (*causal_update)(In P, In G, const T* scale, T bias_step, Size first, Out Z);
   /// With P as above and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes), then
@@ -130,5 +152,6 @@ TTT_EXPORT bool supported(Isa isa);
 TTT_EXPORT Isa active_isa();
 TTT_EXPORT void set_isa(Isa isa);
 TTT_EXPORT const char* name(Isa isa);
+TTT_EXPORT const char* name(WeightFormat format);
 
 }  // namespace ttt

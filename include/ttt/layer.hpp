@@ -311,7 +311,7 @@ template <InnerModel M>
 void Layer<M>::backward(const Tape& tape, View<const T, 3> dy, State& d_state, Workspace& work, View<T, 3> dx,
                         Params& d_params) const {
   check(dy, d_state, dx);
-  detail::check_shapes(params_, d_params, "layer gradient");
+  detail::check_gradient(params_, d_params, "layer gradient");
   require<ShapeError>(tape.complete_, "expected the tape of a forward pass, found one without");
   const Index batch = tape.record_.positions.size(), time = tape.record_.a.x.rows() / batch;
   require<ShapeError>(dy.extent(0) == batch && dy.extent(1) == time, "expected gradients of the tape's ", batch,
@@ -327,7 +327,7 @@ void Layer<M>::backward(const Tape& tape, View<const T, 3> dy, State& d_state, W
 template <InnerModel M>
 void Layer<M>::start_vjp(State& d_state, Workspace& work, Params& d_params) const {
   for (const StreamState<M>& stream : d_state.streams) detail::check_stream<M>(config_, stream);
-  detail::check_shapes(params_, d_params, "layer gradient");
+  detail::check_gradient(params_, d_params, "layer gradient");
   if (d_state.batch() == 0) return;
   const FloatEnvironment environment;
   Frame frame(work);

@@ -63,7 +63,7 @@ void output_vjp(const LayerRef<M>& layer, const LayerActivations<typename M::Sca
   const NormWeights<T> norm{layer.params.post_norm_weight.data(), layer.params.post_norm_bias.data()};
   const View<T> post = frame.take<T, 2>({rows, C}), d_post = frame.zeros<T, 2>({rows, C});
   post_norm(layer, a, post);
-  project_vjp(post, layer.params.o_proj, dy, d_post, d.o_proj.view());
+  project_vjp(post, layer.params.o_proj, dy, d_post, d.o_proj);
 
   const View<T> weight_rows = frame.take<T, 2>({rows, C});
   const View<T> d_norm = layer.config.use_gate ? frame.take<T, 2>({rows, C}) : d_post;
@@ -79,7 +79,7 @@ void output_vjp(const LayerRef<M>& layer, const LayerActivations<typename M::Sca
   });
   add_row_sums(weight_rows, d.post_norm_weight.view());
   add_row_sums(d_norm, d.post_norm_bias.view());
-  if (layer.config.use_gate) project_vjp(a.x, layer.params.g_proj, d_gate, dx, d.g_proj.view());
+  if (layer.config.use_gate) project_vjp(a.x, layer.params.g_proj, d_gate, dx, d.g_proj);
 }
 
 /// Cotangents of what the walk read. [rows, C], [H, rows]
@@ -140,8 +140,10 @@ void learning_rates_vjp(const LayerRef<M>& layer, const LayerRecord<M>& record, 
     for (Index r = 0; r < rows; ++r) {
       for (Index h = 0; h < H; ++h) by_row[r][h] = d_logits[h][r];
     }
-    project_vjp<T>(record.a.x, View<const T>(layer.params.learnable_ttt_lr_weight.data(), {H, C}), by_row, dx,
-                   View<T>(d.learnable_ttt_lr_weight.data(), {H, C}));
+    const View<const T> theta(layer.params.learnable_ttt_lr_weight.data(), {H, C});
+    for_rows(rows, 2.0 * static_cast<double>(theta.size()),
+             [&](Index r, Index m) { ops::add_matmul(by_row.rows(r, m), theta, dx.rows(r, m)); });
+    ops::add_outer(T(1), by_row, record.a.x, View<T>(d.learnable_ttt_lr_weight.data(), {H, C}));
     add_row_sums(by_row, View<T, 1>(d.learnable_ttt_lr_bias.data(), {H}));
   }
   if (config.ablation.token_scale) {
@@ -188,10 +190,10 @@ void project_inputs_vjp(const LayerRef<M>& layer, const LayerRecord<M>& record,
     convolve_vjp<T>(p.conv_k, a.u, d.K, du, d_params.conv_k, work);
     with_tails_vjp(du, d.Q, [&](Index i) { return d_streams[i]->conv_tail.view(); });
   } else {
-    project_vjp(a.x, p.k_proj, d.K, dx, d_params.k_proj.view());
+    project_vjp(a.x, p.k_proj, d.K, dx, d_params.k_proj);
   }
-  project_vjp(a.x, p.q_proj, d.Q, dx, d_params.q_proj.view());
-  project_vjp(a.x, p.v_proj, d.target, dx, d_params.v_proj.view());
+  project_vjp(a.x, p.q_proj, d.Q, dx, d_params.q_proj);
+  project_vjp(a.x, p.v_proj, d.target, dx, d_params.v_proj);
 }
 
 /// The whole layer: adds to dx [rows, C] and d_params; d_streams as in walk_heads_vjp.

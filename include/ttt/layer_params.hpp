@@ -9,6 +9,7 @@
 
 #include "ttt/config.hpp"
 #include "ttt/conv.hpp"
+#include "ttt/dense.hpp"
 #include "ttt/inner/concept.hpp"
 #include "ttt/random.hpp"
 
@@ -43,30 +44,30 @@ template <InnerModel M>
 struct LayerParams {
   using T = typename M::Scalar;
 
-  Tensor<T, 2> q_proj, k_proj, v_proj, o_proj, g_proj;  // [C, C]; k_proj: not share_qk; g_proj: use_gate
-  ConvParams<T> conv_q, conv_k;                         // share_qk
-  Tensor<T, 3> learnable_ttt_lr_weight;                 // [H, 1, C]
-  Tensor<T, 2> learnable_ttt_lr_bias;                   // [H, 1]
-  Tensor<T, 1> learnable_token_idx;                     // [b]
-  Tensor<T, 2> ttt_norm_weight, ttt_norm_bias;          // [H, D]
-  Tensor<T, 1> post_norm_weight, post_norm_bias;        // [C]
-  Weights<M> w0;                                        // W1 [H, in, out], b1 [H, 1, out], ...
+  Dense<T> q_proj, k_proj, v_proj, o_proj, g_proj;  // [C, C]; k_proj: not share_qk; g_proj: use_gate
+  ConvParams<T> conv_q, conv_k;                     // share_qk
+  Tensor<T, 3> learnable_ttt_lr_weight;             // [H, 1, C]
+  Tensor<T, 2> learnable_ttt_lr_bias;               // [H, 1]
+  Tensor<T, 1> learnable_token_idx;                 // [b]
+  Tensor<T, 2> ttt_norm_weight, ttt_norm_bias;      // [H, D]
+  Tensor<T, 1> post_norm_weight, post_norm_bias;    // [C]
+  Weights<M> w0;                                    // W1 [H, in, out], b1 [H, 1, out], ...
 
   /// Throws ConfigError.
   static LayerParams zeros(const LayerConfig& config) {
     validate(config);
     const Index C = config.hidden_size, H = config.num_heads, D = config.head_dim(), k = config.conv_kernel;
     LayerParams p;
-    p.q_proj = Tensor<T, 2>({C, C});
-    p.v_proj = Tensor<T, 2>({C, C});
-    p.o_proj = Tensor<T, 2>({C, C});
+    p.q_proj = Dense<T>({C, C});
+    p.v_proj = Dense<T>({C, C});
+    p.o_proj = Dense<T>({C, C});
     if (config.share_qk) {
       p.conv_q = {Tensor<T, 3>({C, 1, k}), Tensor<T, 1>({C})};
       p.conv_k = {Tensor<T, 3>({C, 1, k}), Tensor<T, 1>({C})};
     } else {
-      p.k_proj = Tensor<T, 2>({C, C});
+      p.k_proj = Dense<T>({C, C});
     }
-    if (config.use_gate) p.g_proj = Tensor<T, 2>({C, C});
+    if (config.use_gate) p.g_proj = Dense<T>({C, C});
     if (config.ablation.learned_rate) {
       p.learnable_ttt_lr_weight = Tensor<T, 3>({H, 1, C});
       p.learnable_ttt_lr_bias = Tensor<T, 2>({H, 1});
@@ -85,15 +86,14 @@ struct LayerParams {
   /// Fresh values. Spec section 12.
   static LayerParams random(const LayerConfig& config, double initializer_range, Rng& rng) {
     LayerParams p = zeros(config);
-    const auto all = [](auto& tensor) { return View<T, 1>(tensor.data(), {tensor.size()}); };
-    for (Tensor<T, 2>* dense : {&p.q_proj, &p.k_proj, &p.v_proj, &p.o_proj, &p.g_proj}) {
-      fill_normal<T>(all(*dense), initializer_range, rng);
+    for (Dense<T>* dense : {&p.q_proj, &p.k_proj, &p.v_proj, &p.o_proj, &p.g_proj}) {
+      fill_normal(*dense, initializer_range, rng);
     }
     for (ConvParams<T>* conv : {&p.conv_q, &p.conv_k}) fill_uniform_taps(*conv, rng);
-    fill_normal<T>(all(p.learnable_ttt_lr_weight), 0.02, rng);
-    for (Affine<T>& map : p.w0.maps) fill_normal<T>(all(map.W), 0.02, rng);
-    fill(all(p.ttt_norm_weight), T(1));
-    fill(all(p.post_norm_weight), T(1));
+    fill_normal<T>(values(p.learnable_ttt_lr_weight), 0.02, rng);
+    for (Affine<T>& map : p.w0.maps) fill_normal<T>(values(map.W), 0.02, rng);
+    fill(values(p.ttt_norm_weight), T(1));
+    fill(values(p.post_norm_weight), T(1));
     return p;
   }
 
@@ -135,6 +135,20 @@ void check_shapes(const Params& expected, const Params& found, const char* what)
                             ", found ", text(f.shape()));
       },
       expected, found);
+}
+
+/// The same for the gradient of `params`. Throws Error unless all of both is in full precision.
+template <class Params>
+void check_gradient(const Params& params, const Params& gradient, const char* what) {
+  check_shapes(params, gradient, what);
+  Params::visit(
+      [&](const auto& name, const auto& p, const auto& g) {
+        for (const WeightFormat format : {format_of(p), format_of(g)}) {
+          require<Error>(format == WeightFormat::full, what, ": expected ", name, " in full precision, found ",
+                         ttt::name(format));
+        }
+      },
+      params, gradient);
 }
 
 }  // namespace detail

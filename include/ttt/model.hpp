@@ -122,7 +122,7 @@ class BasicModel {
   void check_stream(const ModelStream<T>& stream) const;
   void check_state(const State& state) const;
   void check(View<const Token, 2> tokens, const State& state) const;
-  const Tensor<T, 2>& head() const { return config_.tie_word_embeddings ? params_.embed_tokens : params_.lm_head; }
+  const Dense<T>& head() const { return config_.tie_word_embeddings ? params_.embed_tokens : params_.lm_head; }
   detail::BlockRef<T> block(std::size_t i) const { return {config_, layer_config_, params_.layers[i], rotary_}; }
 
   ModelConfig config_;

@@ -14,10 +14,10 @@ namespace ttt {
 /// this type too. C = hidden_size, V = vocab_size.
 template <class T>
 struct ModelParams {
-  Tensor<T, 2> embed_tokens;  // [V, C]
+  Dense<T> embed_tokens;  // [V, C]
   std::vector<BlockParams<T>> layers;
-  Tensor<T, 1> norm;     // [C]
-  Tensor<T, 2> lm_head;  // [V, C]; not tie_word_embeddings
+  Tensor<T, 1> norm;  // [C]
+  Dense<T> lm_head;   // [V, C]; not tie_word_embeddings
 
   /// Throws ConfigError.
   static ModelParams zeros(const ModelConfig& config);
@@ -74,7 +74,7 @@ ModelParams<T> ModelParams<T>::zeros(const ModelConfig& given) {
   const ModelConfig config = resolved(given);
   const Index C = config.hidden_size, I = *config.intermediate_size, k = config.conv_kernel;
   ModelParams p;
-  p.embed_tokens = Tensor<T, 2>({config.vocab_size, C});
+  p.embed_tokens = Dense<T>({config.vocab_size, C});
   for (Index i = 0; i < config.num_layers; ++i) {
     BlockParams<T> block;
     if (config.pre_conv) {
@@ -88,13 +88,13 @@ ModelParams<T> ModelParams<T>::zeros(const ModelConfig& given) {
     } else {
       block.seq_modeling_block = LayerParams<MlpModel<T>>::zeros(config.layer());
     }
-    block.gate_proj = Tensor<T, 2>({I, C});
-    block.up_proj = Tensor<T, 2>({I, C});
-    block.down_proj = Tensor<T, 2>({C, I});
+    block.gate_proj = Dense<T>({I, C});
+    block.up_proj = Dense<T>({I, C});
+    block.down_proj = Dense<T>({C, I});
     p.layers.push_back(std::move(block));
   }
   p.norm = Tensor<T, 1>({C});
-  if (!config.tie_word_embeddings) p.lm_head = Tensor<T, 2>({config.vocab_size, C});
+  if (!config.tie_word_embeddings) p.lm_head = Dense<T>({config.vocab_size, C});
   return p;
 }
 
@@ -102,9 +102,11 @@ template <class T>
 ModelParams<T> ModelParams<T>::random(const ModelConfig& given, Rng& rng) {
   const ModelConfig config = resolved(given);
   ModelParams p = zeros(config);
-  const auto dense = [&](Tensor<T, 2>& t) { fill_normal<T>({t.data(), {t.size()}}, config.initializer_range, rng); };
-  dense(p.embed_tokens);
-  if (config.pad_token_id) fill(p.embed_tokens[*config.pad_token_id], T(0));
+  const auto dense = [&](Dense<T>& W) { fill_normal(W, config.initializer_range, rng); };
+  Tensor<T, 2> embedding(p.embed_tokens.shape());
+  fill_normal<T>(values(embedding), config.initializer_range, rng);
+  if (config.pad_token_id) fill(embedding[*config.pad_token_id], T(0));
+  p.embed_tokens = Dense<T>(embedding);
   for (BlockParams<T>& block : p.layers) {
     fill_uniform_taps(block.conv, rng);
     std::visit(
@@ -113,7 +115,7 @@ ModelParams<T> ModelParams<T>::random(const ModelConfig& given, Rng& rng) {
         },
         block.seq_modeling_block);
     for (Tensor<T, 1>* norm : {&block.conv_norm, &block.seq_norm, &block.ffn_norm}) fill(norm->view(), T(1));
-    for (Tensor<T, 2>* t : {&block.gate_proj, &block.up_proj, &block.down_proj}) dense(*t);
+    for (Dense<T>* t : {&block.gate_proj, &block.up_proj, &block.down_proj}) dense(*t);
   }
   fill(p.norm.view(), T(1));
   dense(p.lm_head);

@@ -11,8 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "ttt/export.hpp"
-#include "ttt/tensor.hpp"
+#include "ttt/dense.hpp"
 
 namespace ttt {
 
@@ -95,13 +94,13 @@ class TTT_EXPORT TensorDirectory {
   std::vector<TensorFile> files_;
 };
 
-/// One tensor to be written, contiguous in memory. Floating-point data are stored as F64, F32, F16 or BF16 (rounded to
-/// nearest even; a finite number that becomes infinite is an error), integers as I64.
+/// One tensor to be written, contiguous in memory or a dense layer's weights. Floating-point data are stored as F64,
+/// F32, F16 or BF16 (rounded to nearest even; a finite number that becomes infinite is an error), integers as I64.
 struct TensorSource {
   std::string name;
   Dtype dtype;  // in the file
   std::vector<Index> shape;
-  std::variant<const float*, const double*, const std::int64_t*> data;
+  std::variant<const float*, const double*, const std::int64_t*, const Dense<float>*, const Dense<double>*> data;
 };
 
 /// Writes a file, tensors in the order given. `path` is replaced when the new file is complete and on disk, or not at

@@ -71,6 +71,9 @@ class View {
     return n;
   }
 
+  T* begin() const requires(Rank == 1) { return data_; }
+  T* end() const requires(Rank == 1) { return data_ + shape_[0]; }
+
   /// Element i of a vector; otherwise the view of what lies at index i of the first dimension.
   decltype(auto) operator[](Index i) const {
     assert(0 <= i && i < shape_[0]);

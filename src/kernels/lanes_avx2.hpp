@@ -16,7 +16,7 @@ alignas(64) constexpr std::int64_t lanes64[16] = {-1, -1, -1, -1, -1, -1, -1, -1
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;  // of 16 registers
+  static constexpr int tile_rows = 6, block_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;  // of 16 registers
   __m256 lo, hi;
 
   static __m256i mask(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -28,6 +28,18 @@ struct Vec<float> {
   static Vec load(const float* p, Whole) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Vec load(const float* p, First part) {
     return {_mm256_maskload_ps(p, mask_lo(part)), _mm256_maskload_ps(p + 8, mask_hi(part))};
+  }
+  static Vec load_bf16(const std::uint16_t* p) {
+    const auto half = [](const std::uint16_t* q) {
+      const __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(q)));
+      return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+    };
+    return {half(p), half(p + 8)};
+  }
+  static Vec load_int8(const std::int8_t* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)))};
   }
   void store(float* p, Whole) const {
     _mm256_storeu_ps(p, lo);
@@ -101,7 +113,7 @@ struct Vec<float> {
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int tile_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
+  static constexpr int tile_rows = 6, block_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
   __m256d lo, hi;
 
   static __m256i mask(const std::int64_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }

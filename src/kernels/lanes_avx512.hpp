@@ -21,7 +21,7 @@ namespace {
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int tile_rows = 4, tile_vectors = 4, dot_rows = 4, dot_cols = 4;  // of 32 registers
+  static constexpr int tile_rows = 4, block_rows = 6, tile_vectors = 4, dot_rows = 4, dot_cols = 4;  // of 32 registers
   __m512 v;
 
   static __mmask16 mask(First part) { return static_cast<__mmask16>((1u << part.count) - 1u); }
@@ -30,6 +30,13 @@ struct Vec<float> {
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static Vec load(const float* p, Whole) { return {_mm512_loadu_ps(p)}; }
   static Vec load(const float* p, First part) { return {_mm512_maskz_loadu_ps(mask(part), p)}; }
+  static Vec load_bf16(const std::uint16_t* p) {
+    const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 16))};
+  }
+  static Vec load_int8(const std::int8_t* p) {
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+  }
   void store(float* p, Whole) const { _mm512_storeu_ps(p, v); }
   void store(float* p, First part) const { _mm512_mask_storeu_ps(p, mask(part), v); }
   float first() const { return _mm512_cvtss_f32(v); }
@@ -74,7 +81,7 @@ struct Vec<float> {
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int tile_rows = 4, tile_vectors = 4, dot_rows = 4, dot_cols = 4;
+  static constexpr int tile_rows = 4, block_rows = 6, tile_vectors = 4, dot_rows = 4, dot_cols = 4;
   __m512d v;
 
   static __mmask8 mask(First part) { return static_cast<__mmask8>((1u << part.count) - 1u); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/common.hpp"
+#include "kernels/panels.hpp"
 
 namespace ttt {
 namespace {
@@ -31,7 +32,7 @@ inline double add_exponent(double x, double n) {
 template <class T>
 struct Vec {
   static constexpr Size size = 64 / sizeof(T);
-  static constexpr int tile_rows = 2, tile_vectors = 1, dot_rows = 1, dot_cols = 1;
+  static constexpr int tile_rows = 2, block_rows = 2, tile_vectors = 1, dot_rows = 1, dot_cols = 1;
   T lane[size];
 
   template <class F>
@@ -52,6 +53,12 @@ struct Vec {
   template <class U>
   static Vec load(const U* p, First part) {
     return generate([&](Size i) { return i < part.count ? T{p[i]} : T{0}; });
+  }
+  static Vec load_bf16(const std::uint16_t* p) {
+    return generate([&](Size i) { return static_cast<T>(from_bf16(p[i])); });
+  }
+  static Vec load_int8(const std::int8_t* p) {
+    return generate([&](Size i) { return static_cast<T>(p[i]); });
   }
   void store(T* p, Whole) const { store(p, First{size}); }
   void store(T* p, First part) const {

@@ -10,6 +10,7 @@
 #include "kernels/matmul.hpp"
 #include "kernels/norm.hpp"
 #include "kernels/optimizer.hpp"
+#include "kernels/project.hpp"
 #include "kernels/rows.hpp"
 
 namespace ttt {
@@ -22,6 +23,8 @@ constexpr Kernels<T> make_table(Isa isa) {
       .matmul = matmul<T>,
       .matmul_transposed = matmul_transposed<T>,
       .add_outer = add_outer<T>,
+      .project = project<T>,
+      .add_project_vjp = add_project_vjp<T>,
       .causal_update = causal_update<T>,
       .causal_update_vjp = causal_update_vjp<T>,
       .layer_norm = layer_norm<T>,

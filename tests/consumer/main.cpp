@@ -24,6 +24,10 @@ class Checksum {
   void add(const ttt::Tensor<T, Rank>& t) {
     add(t.data(), static_cast<std::size_t>(t.size()) * sizeof(T));
   }
+  template <class T>
+  void add(const ttt::Dense<T>& W) {
+    add(W.tensor());
+  }
   /// Parameters, gradients, the state of one stream.
   template <class S>
   requires requires(const S& s) {

@@ -62,9 +62,12 @@ class Demo : public testing::Test {
 
 bool same(const ttt::Model& a, const ttt::Model& b) {
   bool equal = a.config() == b.config();
-  ttt::Model::Params::visit([&](const std::string&, const auto& s,
-                                const auto& t) { equal = equal && std::equal(s.begin(), s.end(), t.begin(), t.end()); },
-                            a.params(), b.params());
+  ttt::Model::Params::visit(
+      [&](const std::string&, const auto& of_a, const auto& of_b) {
+        const auto s = values(of_a), t = values(of_b);
+        equal = equal && std::equal(s.begin(), s.end(), t.begin(), t.end());
+      },
+      a.params(), b.params());
   return equal;
 }
 

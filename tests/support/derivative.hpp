@@ -21,20 +21,14 @@ struct Variable {
   View<const double, 1> gradient;
 };
 
-inline View<double, 1> flat(Tensor<double, 1>& t) { return t; }
-template <int Rank>
-View<double, 1> flat(Tensor<double, Rank>& t) {
-  return {t.data(), {t.size()}};
-}
-
 /// Every tensor of a struct with a visitor, and of the gradient beside it.
 template <class S>
-void append_variables(const std::string& prefix, S& values, S& gradients, std::vector<Variable>& all) {
+void append_variables(const std::string& prefix, S& variables, S& gradients, std::vector<Variable>& all) {
   S::visit(
       [&](const std::string& name, auto& value, auto& gradient) {
-        if (value.size() > 0) all.push_back({prefix + name, flat(value), flat(gradient)});
+        if (value.size() > 0) all.push_back({prefix + name, values(value), values(gradient)});
       },
-      values, gradients);
+      variables, gradients);
 }
 
 inline double dot(View<const double, 1> a, View<const double, 1> b) {

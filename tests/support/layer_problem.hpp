@@ -130,7 +130,7 @@ struct LayerProblem {
 
   /// Input, every parameter, and what the first state holds.
   std::vector<Variable> variables(Gradients& d) {
-    std::vector<Variable> all{{"x", flat(x), flat(d.x)}};
+    std::vector<Variable> all{{"x", values(x), values(d.x)}};
     append_variables("", layer.params(), d.params, all);
     if (first) {
       for (std::size_t i = 0; i < first->streams.size(); ++i) {

@@ -31,10 +31,14 @@ template <class Params>
 void randomise(Params& params, Rng& rng) {
   Params::visit(
       [&]<class Tensor>(const std::string& name, Tensor& t) {
-        using T = std::remove_reference_t<decltype(*t.data())>;
         const Spread s = spread(name, t.shape());
-        for (T& value : t) value = static_cast<T>(s.mean + s.deviation * rng.normal());
-        if (name.find("learnable_token_idx") != std::string::npos && t.size() > 2) t.data()[t.size() / 2] = T(-2);
+        if constexpr (requires { t.tensor(); }) {
+          fill_normal(t, s.deviation, rng);
+        } else {
+          using T = std::remove_reference_t<decltype(*t.data())>;
+          for (T& value : t) value = static_cast<T>(s.mean + s.deviation * rng.normal());
+          if (name.find("learnable_token_idx") != std::string::npos && t.size() > 2) t.data()[t.size() / 2] = T(-2);
+        }
       },
       params);
 }
