@@ -131,10 +131,12 @@ void convert(Params& params, WeightFormat format) {
 /// y = x W^T. x: [rows, in], y: [rows, out]
 template <class T>
 void project(std::type_identity_t<View<const T>> x, const Dense<T>& W, View<T> y) {
-  constexpr Index row_piece = 96, out_piece = Dense<T>::panel_outputs;
   assert(x.cols() == W.extent(1) && y.cols() == W.extent(0) && x.rows() == y.rows());
-  const Index outputs = W.extent(0), row_tasks = (x.rows() + row_piece - 1) / row_piece;
-  const Index out_tasks = (outputs + out_piece - 1) / out_piece;
+  // About 256 rows at a time, in whole tiles of 6 and in equal parts; few rows leave tasks for all threads.
+  const Index outputs = W.extent(0), parts = (x.rows() + 255) / 256;
+  const Index row_piece = parts > 1 ? ((x.rows() + parts - 1) / parts + 5) / 6 * 6 : std::max<Index>(x.rows(), 1);
+  const Index out_piece = (parts > 1 ? 4 : 1) * Dense<T>::panel_outputs;
+  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, out_tasks = (outputs + out_piece - 1) / out_piece;
   const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
   parallel_for(row_tasks * out_tasks, workers(row_tasks * out_tasks, operations), [&](Index task, Index) {
     const Index r = task / out_tasks * row_piece, o = task % out_tasks * out_piece;

@@ -167,18 +167,18 @@ struct TransposedBlocks {
   }
 };
 
-/// C = A B, or C += A B, for a right factor that gives itself in blocks.
+/// C = A B, or C += A B, for steps `begin` to `end` of the sum.
 template <class T, class Blocks>
-void block_product(Rows<const T> A, const Blocks& B, bool accumulate_to, Rows<T> C) {
+void block_product(Rows<const T> A, const Blocks& B, Size begin, Size end, bool accumulate_to, Rows<T> C) {
   using V = Vec<T>;
   constexpr Size width = V::tile_vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a block stays in the first-level cache
   alignas(64) T room[depth * width];
   each_panel<T>(C.cols, [&](Size j, auto vectors, auto last) {
     constexpr int N = decltype(vectors)::value;
-    Size p = 0;
+    Size p = begin;
     do {
-      const Size k = min(depth, A.cols - p);
+      const Size k = min(depth, end - p);
       const bool resume = accumulate_to || p > 0;
       const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, room);
       each_group<V::block_rows>(C.rows, [&](Size i, auto rows) {
@@ -192,8 +192,20 @@ void block_product(Rows<const T> A, const Blocks& B, bool accumulate_to, Rows<T>
         each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(c + r * C.stride, v, tile.at[r][v], last); });
       });
       p += k;
-    } while (p < A.cols);
+    } while (p < end);
   });
+}
+
+/// C = A B, or C += A B, for a right factor that gives itself in blocks. Of A, some columns at a time stay in the
+/// second-level cache while all columns of C are gone through.
+template <class T, class Blocks>
+void block_product(Rows<const T> A, const Blocks& B, bool accumulate_to, Rows<T> C) {
+  constexpr Size slice = 1024 / sizeof(T);
+  Size p = 0;
+  do {
+    block_product(A, B, p, min(p + slice, A.cols), accumulate_to, C);
+    p += slice;
+  } while (p < A.cols);
 }
 
 template <class T>
