@@ -53,17 +53,25 @@ void add_outer(benchmark::State& state, Version version) {
   count(state, "FLOP", 2 * real(r * m * n));
 }
 
-/// Z_t -= scale_t sum_{s <= t} (P_ts + 1) G_s. [b, b] [b, n]: a triangle of b (b + 1) / 2 rows, 2 n FLOP each
+/// Z_t -= scale_t sum_{s <= t} (x_t . X_s + 1) G_s. [b, n] each: two triangles of b (b + 1) / 2 rows, 2 n FLOP each
 void causal_update(benchmark::State& state, Version version) {
   const Index b = state.range(0), n = state.range(1);
   Rng rng(1);
-  Data P = normal<float>({b, b}, rng), G = normal<float>({b, n}, rng), Z({b, n});
+  Data x = normal<float>({b, n}, rng), X = normal<float>({b, n}, rng), G = normal<float>({b, n}, rng), Z({b, n});
+  Data P({b, b});
   const plain::Vector scale = plain::Vector::Random(b);
   plain::Matrix weights(b, b);
   run(
-      state, version, Z, [&] { ops::causal_update(P, G, view_of(scale), 1.0f, 0, Z.view()); },
-      [&] { plain::causal_update(map_of(P), map_of(G), scale, weights, map_of(Z)); });
-  count(state, "FLOP", real(b * (b + 1) * n));
+      state, version, Z,
+      [&] {
+        ops::causal_steps(x, X, view_of(scale), 1.0f, 0, P.view());
+        ops::causal_update(P, G, 0, Z.view());
+      },
+      [&] {
+        map_of(P).noalias() = map_of(x) * map_of(X).transpose();
+        plain::causal_update(map_of(P), map_of(G), scale, weights, map_of(Z));
+      });
+  count(state, "FLOP", 2 * real(b * (b + 1) * n));
 }
 
 /// Reads and writes every element once.

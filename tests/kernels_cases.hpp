@@ -3,6 +3,7 @@
 // for all of them.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ template <class T>
 std::vector<KernelCase<T>> product_cases() {
   using K = const Kernels<T>&;
   using M = Operands<T>&;
-  constexpr Index earlier = 5;  // rows of the mini-batch before those of causal_update
+  constexpr Index earlier = 5;  // rows of the mini-batch before those of the causal kernels
   const auto matmul = [](Index rows, Index cols, Rng& rng) {
     return Operands<T>{{rows, cols, rng}, {cols, cols + 5, rng}, {1, cols + 5, rng}, {rows, cols + 5, rng}};
   };
@@ -56,6 +57,12 @@ std::vector<KernelCase<T>> product_cases() {
   };
   const auto causal = [](Index rows, Index cols, Rng& rng) {
     return Operands<T>{{rows, rows + earlier, rng}, {rows + earlier, cols, rng}, {1, rows, rng}, {rows, cols, rng}};
+  };
+  const auto run_steps = [](K k, M m, Index i, Index n) {
+    k.causal_steps(m[3].in(i, n), m[1].in(0, earlier + i + n), m[2].row(0) + i, T(1), earlier + i,
+                   {m[0].row(i), n, earlier + i + n, m[0].stride});
+    // The rest of a row is 0, as if the call had had all later rows too.
+    for (Index t = i; t < i + n; ++t) std::fill(m[0].row(t) + earlier + i + n, m[0].row(t) + m[0].cols, T(0));
   };
   const auto causal_vjp = [](Index rows, Index, Rng& rng) {
     return Operands<T>{{rows, rows + earlier, rng}, {rows, rows + earlier, rng}, {1, rows, rng}, {1, rows, rng}};
@@ -75,11 +82,11 @@ std::vector<KernelCase<T>> product_cases() {
       {"add_outer, 2 pieces", outer(1), run_outer},
       {"add_outer, 8 pieces", outer(7), run_outer},
       {"add_outer, 41 pieces", outer(40), run_outer},
+      {"causal_steps", causal, run_steps},
       {"causal_update", causal,
        [](K k, M m, Index i, Index n) {
          const Index seen = earlier + i + n;
-         k.causal_update({m[0].row(i), n, seen, m[0].stride}, m[1].in(0, seen), m[2].row(0) + i, T(1), earlier + i,
-                         m[3].out(i, n));
+         k.causal_update({m[0].row(i), n, seen, m[0].stride}, m[1].in(0, seen), earlier + i, m[3].out(i, n));
        }},
       {"causal_update_vjp", causal_vjp,
        [](K k, M m, Index i, Index n) {

@@ -123,22 +123,39 @@ TYPED_TEST(Products, AddOuterRepeatsARowOfStrideZero) {
   });
 }
 
-TYPED_TEST(Products, CausalUpdate) {
+TYPED_TEST(Products, CausalSteps) {
   using T = TypeParam;
   each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
     for (const T bias_step : {T(0), T(1)}) {
-      const Index first = e.k;
-      const Matrix<T> P(e.m, first + e.m, rng), G(first + e.m, e.n, rng), scale(1, e.m, rng), Z0(e.m, e.n, rng);
-      Matrix<T> Z = Z0;
-      kernels.causal_update(P.in(), G.in(), scale.row(0), bias_step, first, Z.out());
+      const Index first = e.n;
+      const Matrix<T> x(e.m, e.k, rng), X(first + e.m, e.k, rng), scale(1, e.m, rng);
+      Matrix<T> P(e.m, first + e.m, rng);
+      kernels.causal_steps(x.in(), X.in(), scale.row(0), bias_step, first, P.out());
       for (Index t = 0; t < e.m; ++t) {
-        for (Index j = 0; j < e.n; ++j) {
+        for (Index s = 0; s < first + e.m; ++s) {
           Sum sum;
-          sum.add(1, Z0.at(t, j));
-          for (Index s = 0; s <= first + t; ++s)
-            sum.add(-scale.at(0, t) * (double{P.at(t, s)} + bias_step), G.at(s, j));
-          expect_sum(Z.at(t, j), sum, first + t + 1);
+          if (s <= first + t) sum.add(-scale.at(0, t), bias_step);
+          for (Index p = 0; s <= first + t && p < e.k; ++p) sum.add(-scale.at(0, t) * x.at(t, p), X.at(s, p));
+          expect_sum(P.at(t, s), sum, e.k + 1);
         }
+      }
+    }
+  });
+}
+
+TYPED_TEST(Products, CausalUpdate) {
+  using T = TypeParam;
+  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+    const Index first = e.k;
+    const Matrix<T> P(e.m, first + e.m, rng), G(first + e.m, e.n, rng), Z0(e.m, e.n, rng);
+    Matrix<T> Z = Z0;
+    kernels.causal_update(P.in(), G.in(), first, Z.out());
+    for (Index t = 0; t < e.m; ++t) {
+      for (Index j = 0; j < e.n; ++j) {
+        Sum sum;
+        sum.add(1, Z0.at(t, j));
+        for (Index s = 0; s <= first + t; ++s) sum.add(P.at(t, s), G.at(s, j));
+        expect_sum(Z.at(t, j), sum, first + t + 1);
       }
     }
   });

@@ -114,8 +114,8 @@ TYPED_TEST(KernelLaws, ColumnsOfAProductDoNotDependOnTheirNeighbours) {
       kernels.matmul(A.in(), B.in_columns(j, cols), bias.row(0) + j, false, out[0].out_columns(j, cols));
       kernels.matmul_transposed(A.in(), B_rows.in(j, cols), true, out[1].out_columns(j, cols));
       kernels.add_outer(T(0.5), A_long.in(), B.in_columns(j, cols), out[2].out_columns(j, cols));
-      kernels.causal_update({A.data.data(), m, m + 9, A.stride}, {B.row(0) + j, m + 9, cols, B.stride}, bias.row(0),
-                            T(1), 9, out[3].out_columns(j, cols));
+      kernels.causal_update({A.data.data(), m, m + 9, A.stride}, {B.row(0) + j, m + 9, cols, B.stride}, 9,
+                            out[3].out_columns(j, cols));
     };
     run(whole, 0, n);
     for (Index j = 0, cols = 1; j < n; j += cols, cols += 9) run(parts, j, std::min(cols, n - j));
@@ -123,18 +123,18 @@ TYPED_TEST(KernelLaws, ColumnsOfAProductDoNotDependOnTheirNeighbours) {
   }
 }
 
-// The sum over rows is cut every 64 rows, and the pieces are added in a balanced tree.
+// The sum over rows is cut every 128 rows, and the pieces are added in a balanced tree.
 TYPED_TEST(KernelLaws, LongSumsAreTreesOfPieces) {
   using T = TypeParam;
   Rng rng(4);
   for (const Index pieces : {1, 2, 3, 5, 8, 31, 32, 33, 70, 1030}) {
-    const Index rows = 64 * pieces - 7;
+    const Index rows = 128 * pieces - 7;
     const Matrix<T> A(rows, 9, rng), B(rows, 20, rng);
     Operands<T> expected = {{9, 20, rng}};
     const Operands<T> start = expected;
     const auto piece = [&](Index p, Index i, Index j) {
       T sum = 0;
-      for (Index r = 64 * p; r < std::min(rows, 64 * (p + 1)); ++r) sum = std::fma(A.at(r, i), B.at(r, j), sum);
+      for (Index r = 128 * p; r < std::min(rows, 128 * (p + 1)); ++r) sum = std::fma(A.at(r, i), B.at(r, j), sum);
       return sum;
     };
     // The tree of n pieces: the largest power of two below n on the left, the rest on the right.

@@ -160,10 +160,10 @@ void project_vjp(std::type_identity_t<View<const T>> x, const Dense<T>& W, std::
     const Index o = task * piece, m = std::min(piece, outputs - o);
     ops::add_outer(T(1), x, dy.columns(o, m), dW.panel(o, m));
   });
-  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, in_tasks = (inputs + piece - 1) / piece;
+  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, in_tasks = (inputs + 4 * piece - 1) / (4 * piece);
   parallel_for(row_tasks * in_tasks, workers(row_tasks * in_tasks, operations), [&](Index task, Index) {
-    const Index r = task / in_tasks * row_piece, i = task % in_tasks * piece;
-    const Index n = std::min(row_piece, x.rows() - r), m = std::min(piece, inputs - i);
+    const Index r = task / in_tasks * row_piece, i = task % in_tasks * 4 * piece;
+    const Index n = std::min(row_piece, x.rows() - r), m = std::min(4 * piece, inputs - i);
     const View<const T> from = dy.rows(r, n);
     const View<T> to = dx.rows(r, n).columns(i, m);
     kernels<T>().add_project_vjp({from.data(), n, from.cols(), from.stride(0)}, W.panels(), i,

@@ -3,9 +3,9 @@
 //
 // Contract of every kernel.
 //  - A row of the result is computed by the same sequence of operations however many rows the call has.
-//  - A sum over k in `matmul`, `project` and `add_project_vjp` runs from the first k to the last with fused
-//    multiply-add, starting from C, the bias or 0.
-//  - A sum across a row (`matmul_transposed`, norms, losses) puts element j into virtual lane j mod (64 / sizeof(T)),
+//  - A sum over k or s in `matmul`, `matmul_transposed`, `project`, `add_project_vjp` and `causal_update` runs from the
+//    first to the last with fused multiply-add, starting from C, the bias or 0.
+//  - A sum across a row (`causal_steps`, norms, losses) puts element j into virtual lane j mod (64 / sizeof(T)),
 //    in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1 (float).
 //  - A sum over rows (`add_outer`, `sum_squares`) is cut at fixed places and the pieces are added in a binary tree.
 //  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
@@ -72,16 +72,19 @@ struct Kernels {
   void (*matmul)(In A, In B, const T* bias, bool accumulate, Out C);
   /// C = A B^T, or C += A B^T with `accumulate`. [m, k] [n, k]
   void (*matmul_transposed)(In A, In B, bool accumulate, Out C);
-  /// C += alpha A^T B. [r, m] [r, n]; the sum over r is cut every 64 rows. A stride of 0 repeats one row.
+  /// C += alpha A^T B. [r, m] [r, n]; the sum over r is cut every 128 rows. A stride of 0 repeats one row.
   void (*add_outer)(T alpha, In A, In B, Out C);
   /// y = x W^T. [m, in] [out, in]
   void (*project)(In x, Panels<T> W, Out y);
   /// dx += dy W for inputs first, first + 1, ... of W, as many as dx has columns. Full format.
   void (*add_project_vjp)(In dy, Panels<T> W, Size first, Out dx);
-  /// Z_t -= scale_t sum_{s <= first + t} (P_ts + bias_step) G_s. P: [n, first + n], G: [first + n, D], Z: [n, D]
-  void (*causal_update)(In P, In G, const T* scale, T bias_step, Size first, Out Z);
-  /// With P as above and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes), then
-  /// R_ts <- -scale_t R_ts (which is dP) and P_ts <- -scale_t (P_ts + bias_step), both 0 where s > first + t.
+  /// P_ts = -scale_t (x_t . X_s + bias_step) for s <= first + t, 0 beyond. x: [n, k], X: [first + n, k],
+  /// P: [n, first + n]
+  void (*causal_steps)(In x, In X, const T* scale, T bias_step, Size first, Out P);
+  /// Z_t += sum_{s <= first + t} P_ts G_s. P: [n, first + n], G: [first + n, D], Z: [n, D]
+  void (*causal_update)(In P, In G, Size first, Out Z);
+  /// With P_ts = x_t . X_s and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes),
+  /// then R_ts <- -scale_t R_ts (which is dP) and P_ts <- -scale_t (P_ts + bias_step), both 0 where s > first + t.
   void (*causal_update_vjp)(const T* scale, T bias_step, Size first, Out P, Out R, T* d_scale);
 
   // --- norms (variance with divisor cols) ---------------------------------------------------------------------------

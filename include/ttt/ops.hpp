@@ -85,15 +85,22 @@ void add_column_sums(std::type_identity_t<T> alpha, In<T> A, View<T, 1> sums) {
   kernels<T>().add_outer(alpha, {&one, A.rows(), 1, 0}, detail::rows(A), detail::row(sums));
 }
 
-/// Z_t -= scale_t sum_{s <= first + t} (P_ts + bias_step) G_s
+/// P_ts = -scale_t (x_t . X_s + bias_step) for s <= first + t, 0 beyond.
 template <class T>
-void causal_update(In<T> P, In<T> G, InVector<T> scale, std::type_identity_t<T> bias_step, Index first, View<T> Z) {
-  assert(P.rows() == Z.rows() && P.cols() == G.rows() && G.cols() == Z.cols() && scale.size() == Z.rows());
-  kernels<T>().causal_update(detail::rows(P), detail::rows(G), scale.data(), bias_step, first, detail::rows(Z));
+void causal_steps(In<T> x, In<T> X, InVector<T> scale, std::type_identity_t<T> bias_step, Index first, View<T> P) {
+  assert(x.cols() == X.cols() && P.rows() == x.rows() && P.cols() == X.rows() && scale.size() == x.rows());
+  kernels<T>().causal_steps(detail::rows(x), detail::rows(X), scale.data(), bias_step, first, detail::rows(P));
 }
 
-/// With R = dZ G^T in `R` and P in `P`: dP_ts = -scale_t R_ts in place of R, the weights -scale_t (P_ts + bias_step) in
-/// place of P, both 0 where s > first + t, and d_scale_t -= sum_s (P_ts + bias_step) R_ts.
+/// Z_t += sum_{s <= first + t} P_ts G_s
+template <class T>
+void causal_update(In<T> P, In<T> G, Index first, View<T> Z) {
+  assert(P.rows() == Z.rows() && P.cols() == G.rows() && G.cols() == Z.cols());
+  kernels<T>().causal_update(detail::rows(P), detail::rows(G), first, detail::rows(Z));
+}
+
+/// With x X^T in `P` and R = dZ G^T in `R`: dP_ts = -scale_t R_ts in place of R, the weights -scale_t (P_ts +
+/// bias_step) in place of P, both 0 where s > first + t, and d_scale_t -= sum_s (P_ts + bias_step) R_ts.
 template <class T>
 void causal_update_vjp(InVector<T> scale, std::type_identity_t<T> bias_step, Index first, View<T> P, View<T> R,
                        View<T, 1> d_scale) {

@@ -8,41 +8,102 @@
 namespace ttt {
 namespace {
 
-template <class T>
-void causal_update(Rows<const T> P, Rows<const T> G, const T* scale, T bias_step, Size first, Rows<T> Z) {
+/// P_ij = A_i . B_j for R rows of A and C rows of B, one part of the vectors after the other. Lengths that are whole
+/// vectors get code without the rest of a row: with it, GCC keeps the tile in memory.
+template <class T, int R, int C, bool ragged>
+[[gnu::noinline]] void dot_tile(const T* a, Size a_stride, const T* b, Size b_stride, Size k, T* out, Size out_stride) {
   using V = Vec<T>;
-  constexpr Size chunk = 64;
-  each_panel<T>(Z.cols, [&](Size j, auto vectors, auto last) {
-    constexpr int N = decltype(vectors)::value;
-    each_group<V::tile_rows>(Z.rows, [&](Size t, auto rows) {
-      constexpr int R = decltype(rows)::value;
-      T steps[R * chunk];  // P + bias_step
-      Tile<T, R, N> u;
-      each_in_tile<T, R, N>([&](int r, int v) { u.at[r][v] = V::zero(); });
-      const Size shared = first + t + 1;  // rows of G that all rows of the tile see
-      for (Size s = 0; s < shared; s += chunk) {
-        const Size k = min(chunk, shared - s);
-        for (int r = 0; r < R; ++r) {
-          each_vector<T>(k, [&](Size p, auto part) {
-            (V::load(row(P, t + r) + s + p, part) + V::broadcast(bias_step)).store(steps + r * chunk + p, part);
-          });
-        }
-        accumulate(u, Strided<T>{steps, chunk, 1}, row(G, s) + j, G.stride, k, last);
-      }
+  using Part = typename V::Part;
+  const Size whole = k / V::size * V::size;
+  V tile[R * C];
+  const auto multiply_part = [&](auto part) {
+    constexpr int h = decltype(part)::value;
+    Part sum[R * C];
+#pragma GCC unroll 16
+    for (int t = 0; t < R * C; ++t) sum[t] = Part::zero();
+    const auto step = [&](Size p, auto lanes) {
+      Part x[R];
 #pragma GCC unroll 8
-      for (int e = 1; e < R; ++e) {  // the triangle
-        const Size s = shared + e - 1;
-        each_in_tile<T, R, N>([&](int r, int v) {
-          if (r < e) return;
-          const V step = V::broadcast(row(P, t + r)[s] + bias_step);
-          u.at[r][v] = V::fma(step, load_vector<T, N>(row(G, s) + j, v, last), u.at[r][v]);
-        });
+      for (int r = 0; r < R; ++r) x[r] = V::template load_part<h>(a + r * a_stride + p, lanes);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        const Part y = V::template load_part<h>(b + c * b_stride + p, lanes);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) sum[r * C + c] = Part::fma(x[r], y, sum[r * C + c]);
       }
+    };
+    for (Size p = 0; p < whole; p += V::size) step(p, Whole{});
+    if constexpr (ragged) step(whole, First{k - whole});
+#pragma GCC unroll 16
+    for (int t = 0; t < R * C; ++t) tile[t].template set_part<h>(sum[t]);
+  };
+  multiply_part(Constant<0>{});
+  if constexpr (V::parts == 2) multiply_part(Constant<1>{});
+  T dots[(R * C + V::size - 1) / V::size * V::size];
+  sum_each(tile, dots);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) __builtin_memcpy(out + r * out_stride, dots + r * C, sizeof(T) * C);
+}
+
+template <class T, bool ragged>
+void causal_dots(Rows<const T> x, Rows<const T> X, Size first, Rows<T> P) {
+  using V = Vec<T>;
+  each_group<V::dot_rows>(x.rows, [&](Size t, auto rows) {
+    constexpr int R = decltype(rows)::value;
+    each_group<V::dot_cols>(min(X.rows, first + t + R), [&](Size s, auto cols) {
+      constexpr int C = decltype(cols)::value;
+      dot_tile<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, row(P, t) + s, P.stride);
+    });
+  });
+}
+
+template <class T>
+void causal_steps(Rows<const T> x, Rows<const T> X, const T* scale, T bias_step, Size first, Rows<T> P) {
+  using V = Vec<T>;
+  if (x.cols % V::size == 0) {
+    causal_dots<T, false>(x, X, first, P);
+  } else {
+    causal_dots<T, true>(x, X, first, P);
+  }
+  for (Size t = 0; t < P.rows; ++t) {
+    const V step = V::broadcast(bias_step), minus_scale = V::broadcast(-scale[t]);
+    each_vector<T>(P.cols, [&](Size s, auto part) {
+      const First seen = {max(0, min(V::size, first + t + 1 - s))};
+      store(P, t, s, only<T>(minus_scale * (load(P, t, s, part) + step), seen), part);
+    });
+  }
+}
+
+/// As many tiles of R rows as Z has; `seen` rows of G are seen by the first.
+template <class T, int R, int N, class Part>
+[[gnu::noinline]] void causal_tiles(Strided<T> P, const T* G, Size G_stride, Size seen, Rows<T> Z, Part last) {
+  for (Size i = 0; i < Z.rows; i += R) {
+    Tile<T, R, N> tile;
+    each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(row(Z, i + r), v, last); });
+    accumulate(tile, P, G, G_stride, seen, last);
+#pragma GCC unroll 8
+    for (int e = 1; e < R; ++e) {  // the triangle: rows of G that only rows e ... of the tile see
+      const Size s = seen + e - 1;
       each_in_tile<T, R, N>([&](int r, int v) {
-        T* z = row(Z, t + r) + j;
-        const V before = load_vector<T, N>(static_cast<const T*>(z), v, last);
-        store_vector<T, N>(z, v, V::fma(V::broadcast(-scale[t + r]), u.at[r][v], before), last);
+        if (r < e) return;
+        tile.at[r][v] = Vec<T>::fma(Vec<T>::broadcast(P.data[r * P.stride + s]),
+                                    load_vector<T, N>(G + s * G_stride, v, last), tile.at[r][v]);
       });
+    }
+    each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(row(Z, i + r), v, tile.at[r][v], last); });
+    P.data += R * P.stride;
+    seen += R;
+  }
+}
+
+template <class T>
+void causal_update(Rows<const T> P, Rows<const T> G, Size first, Rows<T> Z) {
+  using V = Vec<T>;
+  each_panel<T, V::tile_vectors>(Z.cols, [&](Size j, auto vectors, auto last) {
+    constexpr int N = decltype(vectors)::value;
+    each_stretch<V::tile_rows(N)>(Z.rows, [&](Size t, Size rows, auto tile_rows) {
+      causal_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(P, t), P.stride, 1}, G.data + j, G.stride,
+                                                     first + t + 1, Rows<T>{row(Z, t) + j, rows, 0, Z.stride}, last);
     });
   });
 }

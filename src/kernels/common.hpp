@@ -35,6 +35,7 @@ struct Constant {
 };
 
 inline Size min(Size a, Size b) { return a < b ? a : b; }
+inline Size max(Size a, Size b) { return a < b ? b : a; }
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
 
@@ -79,50 +80,58 @@ template <class T, class Part>
   return Vec<T>::blend(v, Vec<T>::zero(), part);
 }
 
-/// The sum of the lanes: lane i takes lane i + W/2, then + W/4, ... + 1.
+/// Adds the halves of every group of 2 h lanes. The sums of a take the lower half of the group, those of b the upper.
+template <int h, class T>
+[[gnu::always_inline]] inline Vec<T> fold(Vec<T> a, Vec<T> b) {
+  return Vec<T>::template join<h>(a, b) + Vec<T>::template cross<h>(a, b);
+}
+
+/// Lane i of the result is the sum of the lanes of v[i], for n <= i those of others: every sum adds to lane i lane
+/// i + W/2, then + W/4, ... + 1. Vectors are folded together, so that many sums cost little more than one. v is used
+/// up.
+template <int h, class T, int n>
+[[gnu::always_inline]] inline Vec<T> fold_all(Vec<T> (&v)[n]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < (n < h ? n : h); ++i) v[i] = fold<h>(v[i], v[i + h < n ? i + h : i]);
+  if constexpr (h > 1) return fold_all<h / 2>(v);
+  return v[0];
+}
+
+/// Exchanges rows and columns of a square of vectors.
+template <int h, class T>
+[[gnu::always_inline]] inline void transpose(Vec<T> (&v)[Vec<T>::size]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < Vec<T>::size; ++i) {
+    if (i % (2 * h) >= h) continue;
+    const Vec<T> crossed = Vec<T>::template cross<h>(v[i], v[i + h]);
+    v[i] = Vec<T>::template join<h>(v[i], crossed);
+    v[i + h] = Vec<T>::template join<h>(crossed, v[i + h]);
+  }
+  if constexpr (h > 1) transpose<h / 2>(v);
+}
+
+/// The sum of the lanes, in every lane.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> sum_lanes(Vec<T> v) {
+  Vec<T> one[1] = {v};
+  return fold_all<Vec<T>::size / 2>(one);
+}
+
 template <class T>
 [[gnu::always_inline]] inline T sum(Vec<T> v) {
-  if constexpr (Vec<T>::size == 16) v = Vec<T>::template fold<8>(v, v);
-  v = Vec<T>::template fold<4>(v, v);
-  v = Vec<T>::template fold<2>(v, v);
-  v = Vec<T>::template fold<1>(v, v);
-  return v.first();
+  return sum_lanes(v).first();
 }
 
-/// Quarter q of the result (128 bits) is what is left of v[first + q step] after folding down to 128 bits.
-template <int first, int step, class T, int n>
-[[gnu::always_inline]] inline Vec<T> fold_to_quarters(const Vec<T> (&v)[n]) {
-  constexpr int half = Vec<T>::size / 2;
-  return Vec<T>::template fold<half / 2>(Vec<T>::template fold<half>(v[first], v[first + step]),
-                                         Vec<T>::template fold<half>(v[first + 2 * step], v[first + 3 * step]));
-}
-
-/// sums[i] = sum(v[i]) for i >= done. Vectors are folded together, so that many sums cost little more than one; the
-/// tree of each is the same. Indices are constants, or GCC keeps v in memory.
+/// sums[i] = sum(v[i]), in whole vectors: `sums` has room for more than n. Indices are constants, or GCC keeps v in
+/// memory.
 template <int done = 0, class T, int n>
 [[gnu::always_inline]] inline void sum_each(const Vec<T> (&v)[n], T* sums) {
-  using V = Vec<T>;
-  constexpr int W = V::size, quad = 16 / sizeof(T);  // lanes in a quarter
-  if constexpr (n - done >= W) {
-    const V x = fold_to_quarters<done, quad>(v), y = fold_to_quarters<done + 1, quad>(v);
-    if constexpr (quad == 4) {
-      const V z = fold_to_quarters<done + 2, quad>(v), w = fold_to_quarters<done + 3, quad>(v);
-      V::template fold<1>(V::template fold<2>(x, y), V::template fold<2>(z, w)).store(sums + done, Whole{});
-    } else {
-      V::template fold<1>(x, y).store(sums + done, Whole{});
-    }
-    sum_each<done + W>(v, sums);
-  } else if constexpr (n - done >= 4) {
-    V x = fold_to_quarters<done, 1>(v);
-    if constexpr (quad == 4) x = V::template fold<2>(x, x);
-    T lanes[W];
-    V::template fold<1>(x, x).store(lanes, Whole{});
-    for (int q = 0; q < 4; ++q) sums[done + q] = lanes[quad * q];
-    sum_each<done + 4>(v, sums);
-  } else if constexpr (n > done) {
-    sums[done] = sum(v[done]);
-    sum_each<done + 1>(v, sums);
-  }
+  constexpr int W = Vec<T>::size, m = n - done < W ? n - done : W;
+  Vec<T> some[m];
+#pragma GCC unroll 16
+  for (int i = 0; i < m; ++i) some[i] = v[done + i];
+  fold_all<W / 2>(some).store(sums + done, Whole{});
+  if constexpr (done + m < n) sum_each<done + m>(v, sums);
 }
 
 /// Adds pieces of a long sum pairwise: call it with the pieces 0, 1, 2 ... in order. `levels` holds the open halves of

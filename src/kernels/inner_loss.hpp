@@ -41,21 +41,56 @@ struct LossRow {
   }
 };
 
+/// The same for a block of rows, times their rates.
+template <class T, int count>
+[[gnu::always_inline]] inline void reconstruction_gradient(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm,
+                                                           T epsilon, const T* rate, Columns<count> columns,
+                                                           Rows<T> G) {
+  using V = Vec<T>;
+  const V n = V::broadcast(static_cast<T>(columns.n));
+  const Normalization<T> to_hat = normalization(Z, columns, epsilon);
+  const auto with_u_hat = [&](Size i, auto f) {
+    const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
+    each_vector<T>(columns, [&](Size j, auto part) {
+      const V weight = V::load(norm.weight + j, part), hat = (load(Z, i, j, part) - mean) * inverse_rho;
+      f(j, weight * (V::fma(weight, hat, V::load(norm.bias + j, part)) - load(target, i, j, part)), hat, part);
+    });
+  };
+  V sum_u[PerRow<T>::most], sum_u_hat[PerRow<T>::most];
+  for (Size i = 0; i < Z.rows; ++i) {
+    V total = V::zero(), total_hat = V::zero();
+    with_u_hat(i, [&](Size, V u, V hat, auto) {
+      total = total + u;  // 0 beyond the row, as weight is
+      total_hat = V::fma(u, hat, total_hat);
+    });
+    sum_u[i] = total;
+    sum_u_hat[i] = total_hat;
+  }
+  PerRow<T> mean_u, minus_mean_u_hat;
+  mean_u.set(sum_rows(sum_u, Z.rows) / n);
+  minus_mean_u_hat.set(V::zero() - sum_rows(sum_u_hat, Z.rows) / n);
+  for (Size i = 0; i < Z.rows; ++i) {
+    const V factor = to_hat.inverse_rho[i] * V::broadcast(rate[i]);
+    const V of_u = mean_u[i], of_hat = minus_mean_u_hat[i];
+    with_u_hat(i, [&](Size j, V u, V hat, auto part) { store(G, i, j, V::fma(hat, of_hat, u - of_u) * factor, part); });
+  }
+}
+
 template <class T>
 void reconstruction_gradient(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm, T epsilon, const T* rate,
                              Rows<T> G) {
   using V = Vec<T>;
-  for (Size i = 0; i < Z.rows; ++i) {
-    const V factor = V::broadcast(rate[i]);
-    if (norm.weight) {
-      const LossRow<T> loss(row(Z, i), row(target, i), norm, Z.cols, epsilon);
-      each_vector<T>(Z.cols, [&](Size j, auto part) { store(G, i, j, factor * loss.g(j, part), part); });
-    } else {
-      each_vector<T>(Z.cols, [&](Size j, auto part) {
-        store(G, i, j, factor * (load(Z, i, j, part) - load(target, i, j, part)), part);
-      });
-    }
+  if (!norm.weight) {
+    return each_vector<T>(G, [&](Size i, Size j, auto part) {
+      store(G, i, j, V::broadcast(rate[i]) * (load(Z, i, j, part) - load(target, i, j, part)), part);
+    });
   }
+  with_columns<T>(Z.cols, [&](auto columns) {
+    each_block<T>(Z.rows, [&](Size i, Size rows) {
+      reconstruction_gradient<T>({row(Z, i), rows, Z.cols, Z.stride}, {row(target, i), rows, Z.cols, target.stride},
+                                 norm, epsilon, rate + i, columns, {row(G, i), rows, Z.cols, G.stride});
+    });
+  });
 }
 
 /// Without a norm: g = z - r.

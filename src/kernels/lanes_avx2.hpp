@@ -16,7 +16,8 @@ alignas(64) constexpr std::int64_t lanes64[16] = {-1, -1, -1, -1, -1, -1, -1, -1
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int tile_rows = 6, block_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;  // of 16 registers
+  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
+  static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256 lo, hi;
 
   static __m256i mask(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -97,23 +98,32 @@ struct Vec<float> {
   }
 
   template <int h>
-  static Vec fold(Vec a, Vec b) {
-    if constexpr (h == 8) return {a.lo + a.hi, b.lo + b.hi};
-    if constexpr (h == 4) return {fold<4>(a.lo, a.hi), fold<4>(b.lo, b.hi)};
-    if constexpr (h <= 2) return {fold<h>(a.lo, b.lo), fold<h>(a.hi, b.hi)};
+  static Vec join(Vec a, Vec b) {
+    if constexpr (h == 8) return {a.lo, b.hi};
+    return {join<h>(a.lo, b.lo), join<h>(a.hi, b.hi)};
   }
   template <int h>
-  static __m256 fold(__m256 a, __m256 b) {
-    if constexpr (h == 4) return _mm256_permute2f128_ps(a, b, 0x20) + _mm256_permute2f128_ps(a, b, 0x31);
-    if constexpr (h == 2) return _mm256_shuffle_ps(a, b, 0x44) + _mm256_shuffle_ps(a, b, 0xEE);
-    if constexpr (h == 1) return _mm256_shuffle_ps(a, b, 0x88) + _mm256_shuffle_ps(a, b, 0xDD);
+  static __m256 join(__m256 a, __m256 b) {
+    return _mm256_blend_ps(a, b, h == 4 ? 0xF0 : h == 2 ? 0xCC : 0xAA);
+  }
+  template <int h>
+  static Vec cross(Vec a, Vec b) {
+    if constexpr (h == 8) return {a.hi, b.lo};
+    return {cross<h>(a.lo, b.lo), cross<h>(a.hi, b.hi)};
+  }
+  template <int h>
+  static __m256 cross(__m256 a, __m256 b) {
+    if constexpr (h == 4) return _mm256_permute2f128_ps(a, b, 0x21);
+    if constexpr (h == 2) return _mm256_shuffle_ps(a, b, 0x4E);
+    return _mm256_permute_ps(join<h>(b, a), 0xB1);
   }
 };
 
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int tile_rows = 6, block_rows = 6, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
+  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 3, dot_cols = 4;
+  static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256d lo, hi;
 
   static __m256i mask(const std::int64_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -189,15 +199,22 @@ struct Vec<double> {
   }
 
   template <int h>
-  static Vec fold(Vec a, Vec b) {
-    if constexpr (h == 4) return {a.lo + a.hi, b.lo + b.hi};
-    if constexpr (h == 2) return {fold<2>(a.lo, a.hi), fold<2>(b.lo, b.hi)};
-    if constexpr (h == 1) return {fold<1>(a.lo, b.lo), fold<1>(a.hi, b.hi)};
+  static Vec join(Vec a, Vec b) {
+    if constexpr (h == 4) return {a.lo, b.hi};
+    return {join<h>(a.lo, b.lo), join<h>(a.hi, b.hi)};
   }
   template <int h>
-  static __m256d fold(__m256d a, __m256d b) {
-    if constexpr (h == 2) return _mm256_permute2f128_pd(a, b, 0x20) + _mm256_permute2f128_pd(a, b, 0x31);
-    if constexpr (h == 1) return _mm256_unpacklo_pd(a, b) + _mm256_unpackhi_pd(a, b);
+  static __m256d join(__m256d a, __m256d b) {
+    return _mm256_blend_pd(a, b, h == 2 ? 0xC : 0xA);
+  }
+  template <int h>
+  static Vec cross(Vec a, Vec b) {
+    if constexpr (h == 4) return {a.hi, b.lo};
+    return {cross<h>(a.lo, b.lo), cross<h>(a.hi, b.hi)};
+  }
+  template <int h>
+  static __m256d cross(__m256d a, __m256d b) {
+    return h == 2 ? _mm256_permute2f128_pd(a, b, 0x21) : _mm256_shuffle_pd(a, b, 0x5);
   }
 };
 

@@ -21,7 +21,8 @@ namespace {
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int tile_rows = 4, block_rows = 6, tile_vectors = 4, dot_rows = 4, dot_cols = 4;  // of 32 registers
+  static constexpr int block_vectors = 4, tile_vectors = 2, dot_rows = 4, dot_cols = 4;
+  static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512 v;
 
   static __mmask16 mask(First part) { return static_cast<__mmask16>((1u << part.count) - 1u); }
@@ -70,18 +71,24 @@ struct Vec<float> {
   }
 
   template <int h>
-  static Vec fold(Vec a, Vec b) {
-    if constexpr (h == 8) return {_mm512_shuffle_f32x4(a.v, b.v, 0x44) + _mm512_shuffle_f32x4(a.v, b.v, 0xEE)};
-    if constexpr (h == 4) return {_mm512_shuffle_f32x4(a.v, b.v, 0x88) + _mm512_shuffle_f32x4(a.v, b.v, 0xDD)};
-    if constexpr (h == 2) return {_mm512_shuffle_ps(a.v, b.v, 0x44) + _mm512_shuffle_ps(a.v, b.v, 0xEE)};
-    if constexpr (h == 1) return {_mm512_shuffle_ps(a.v, b.v, 0x88) + _mm512_shuffle_ps(a.v, b.v, 0xDD)};
+  static Vec join(Vec a, Vec b) {
+    return {_mm512_mask_blend_ps(h == 8 ? 0xFF00 : h == 4 ? 0xF0F0 : h == 2 ? 0xCCCC : 0xAAAA, a.v, b.v)};
+  }
+  template <int h>
+  static Vec cross(Vec a, Vec b) {
+    if constexpr (h == 8) return {_mm512_shuffle_f32x4(a.v, b.v, 0x4E)};
+    if constexpr (h == 2) return {_mm512_shuffle_ps(a.v, b.v, 0x4E)};
+    const __m512 outer = join<h>(b, a).v;
+    if constexpr (h == 4) return {_mm512_shuffle_f32x4(outer, outer, 0xB1)};
+    if constexpr (h == 1) return {_mm512_permute_ps(outer, 0xB1)};
   }
 };
 
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int tile_rows = 4, block_rows = 6, tile_vectors = 4, dot_rows = 4, dot_cols = 4;
+  static constexpr int block_vectors = 4, tile_vectors = 2, dot_rows = 4, dot_cols = 4;
+  static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512d v;
 
   static __mmask8 mask(First part) { return static_cast<__mmask8>((1u << part.count) - 1u); }
@@ -125,10 +132,15 @@ struct Vec<double> {
   }
 
   template <int h>
-  static Vec fold(Vec a, Vec b) {
-    if constexpr (h == 4) return {_mm512_shuffle_f64x2(a.v, b.v, 0x44) + _mm512_shuffle_f64x2(a.v, b.v, 0xEE)};
-    if constexpr (h == 2) return {_mm512_shuffle_f64x2(a.v, b.v, 0x88) + _mm512_shuffle_f64x2(a.v, b.v, 0xDD)};
-    if constexpr (h == 1) return {_mm512_unpacklo_pd(a.v, b.v) + _mm512_unpackhi_pd(a.v, b.v)};
+  static Vec join(Vec a, Vec b) {
+    return {_mm512_mask_blend_pd(h == 4 ? 0xF0 : h == 2 ? 0xCC : 0xAA, a.v, b.v)};
+  }
+  template <int h>
+  static Vec cross(Vec a, Vec b) {
+    if constexpr (h == 4) return {_mm512_shuffle_f64x2(a.v, b.v, 0x4E)};
+    if constexpr (h == 1) return {_mm512_shuffle_pd(a.v, b.v, 0x55)};
+    const __m512d outer = join<h>(b, a).v;
+    if constexpr (h == 2) return {_mm512_shuffle_f64x2(outer, outer, 0xB1)};
   }
 };
 

@@ -32,7 +32,8 @@ inline double add_exponent(double x, double n) {
 template <class T>
 struct Vec {
   static constexpr Size size = 64 / sizeof(T);
-  static constexpr int tile_rows = 2, block_rows = 2, tile_vectors = 1, dot_rows = 1, dot_cols = 1;
+  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 1, dot_cols = 1;
+  static constexpr int tile_rows(int vectors) { return vectors > 1 ? 1 : 2; }
   T lane[size];
 
   template <class F>
@@ -115,20 +116,15 @@ struct Vec {
     return generate([&](Size i) { return add_exponent(a.lane[i], shifted.lane[i]); });
   }
 
-  /// Adds the upper half of every group of 2 h lanes to the lower half, in a and in b, and puts the results into one
-  /// vector: first those of a, then those of b; where h lanes are less than 16 bytes, alternating in every 16 bytes.
+  /// In every group of 2 h lanes: the lower half of a, then the upper half of b.
   template <int h>
-  static Vec fold(Vec a, Vec b) {
-    constexpr Size span = h * sizeof(T) < 16 ? 16 / sizeof(T) : size;
-    Vec r;
-    for (Size begin = 0; begin < size; begin += span) {
-      for (Size i = 0; i < span / 2; ++i) {
-        const Size from = begin + i / h * 2 * h + i % h;
-        r.lane[begin + i] = a.lane[from] + a.lane[from + h];
-        r.lane[begin + span / 2 + i] = b.lane[from] + b.lane[from + h];
-      }
-    }
-    return r;
+  static Vec join(Vec a, Vec b) {
+    return generate([&](Size i) { return i % (2 * h) < h ? a.lane[i] : b.lane[i]; });
+  }
+  /// In every group of 2 h lanes: the upper half of a, then the lower half of b.
+  template <int h>
+  static Vec cross(Vec a, Vec b) {
+    return generate([&](Size i) { return i % (2 * h) < h ? a.lane[i + h] : b.lane[i - h]; });
   }
 };
 

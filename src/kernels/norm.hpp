@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/common.hpp"
+#include "kernels/row_block.hpp"
 
 namespace ttt {
 namespace {
@@ -58,12 +59,19 @@ template <class T>
 void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<T> y) {
   using V = Vec<T>;
   if (!norm.weight) return copy(x, y);
-  for (Size i = 0; i < x.rows; ++i) {
-    const NormalizedRow<T> z(row(x, i), x.cols, epsilon);
-    each_vector<T>(x.cols, [&](Size j, auto part) {
-      store(y, i, j, V::fma(V::load(norm.weight + j, part), z.hat(j, part), V::load(norm.bias + j, part)), part);
+  with_columns<T>(x.cols, [&](auto columns) {
+    each_block<T>(x.rows, [&](Size first, Size count) {
+      const Rows<const T> z = {row(x, first), count, x.cols, x.stride};
+      const Normalization<T> to_hat = normalization(z, columns, epsilon);
+      for (Size i = 0; i < count; ++i) {
+        const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
+        each_vector<T>(columns, [&](Size j, auto part) {
+          const V hat = (load(z, i, j, part) - mean) * inverse_rho;
+          store(y, first + i, j, V::fma(V::load(norm.weight + j, part), hat, V::load(norm.bias + j, part)), part);
+        });
+      }
     });
-  }
+  });
 }
 
 /// dx = (e - mean(e) - x_hat mean(e x_hat)) / rho,  e = dy weight

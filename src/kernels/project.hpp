@@ -3,7 +3,7 @@
 // lies in the first-level cache.
 #pragma once
 
-#include "kernels/common.hpp"
+#include "kernels/matmul.hpp"
 #include "kernels/panels.hpp"
 #include "kernels/tile.hpp"
 
@@ -107,37 +107,6 @@ void project_row(const T* x, const Panels<T>& W, T* y) {
   });
 }
 
-template <class T>
-struct FourOf;
-template <>
-struct FourOf<float> {
-  using Type __attribute__((vector_size(16))) = float;
-};
-template <>
-struct FourOf<double> {
-  using Type __attribute__((vector_size(32))) = double;
-};
-
-/// to[c * to_stride + r] = from[r * from_stride + c] for r, c < 4
-template <class T>
-[[gnu::always_inline]] inline void transpose_4x4(const T* from, Size from_stride, T* to, Size to_stride) {
-  typename FourOf<T>::Type a, b, c, d;
-  __builtin_memcpy(&a, from, sizeof a);
-  __builtin_memcpy(&b, from + from_stride, sizeof b);
-  __builtin_memcpy(&c, from + 2 * from_stride, sizeof c);
-  __builtin_memcpy(&d, from + 3 * from_stride, sizeof d);
-  const auto ac_lo = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_hi = __builtin_shufflevector(a, c, 2, 6, 3, 7);
-  const auto bd_lo = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_hi = __builtin_shufflevector(b, d, 2, 6, 3, 7);
-  a = __builtin_shufflevector(ac_lo, bd_lo, 0, 4, 1, 5);
-  b = __builtin_shufflevector(ac_lo, bd_lo, 2, 6, 3, 7);
-  c = __builtin_shufflevector(ac_hi, bd_hi, 0, 4, 1, 5);
-  d = __builtin_shufflevector(ac_hi, bd_hi, 2, 6, 3, 7);
-  __builtin_memcpy(to, &a, sizeof a);
-  __builtin_memcpy(to + to_stride, &b, sizeof b);
-  __builtin_memcpy(to + 2 * to_stride, &c, sizeof c);
-  __builtin_memcpy(to + 3 * to_stride, &d, sizeof d);
-}
-
 /// The right factor dy is multiplied with: step p of the sum is output p, column j is input first + j.
 template <class T>
 struct TransposedBlocks {
@@ -146,24 +115,16 @@ struct TransposedBlocks {
 
   template <int N>
   Block<T> block(Size j, Size width, Size p, Size k, T* room) const {
+    constexpr Size stride = N * Vec<T>::size;
     const PanelLayout<T> layout(W);
     for (Size begin = p, n; begin < p + k; begin += n) {
       const Size panel = begin / layout.width * layout.width, columns = layout.columns(panel);
       n = min(p + k, panel + layout.width) - begin;
       const T* from = reinterpret_cast<const T*>(static_cast<const char*>(W.data) + layout.offset(panel)) +
                       (first + j) * columns + begin - panel;
-      T* to = room + (begin - p) * width;
-      for (Size i = 0; i < width; i += 4) {
-        Size o = 0;
-        if (i + 4 <= width) {
-          for (; o + 4 <= n; o += 4) transpose_4x4(from + i * columns + o, columns, to + o * width + i, width);
-        }
-        for (; o < n; ++o) {
-          for (Size c = i; c < min(i + 4, width); ++c) to[o * width + c] = from[c * columns + o];
-        }
-      }
+      pack_transposed<T, N>({from, width, n, columns}, room + (begin - p) * stride);
     }
-    return {room, width};
+    return {room, stride};
   }
 };
 
@@ -171,25 +132,22 @@ struct TransposedBlocks {
 template <class T, class Blocks>
 void block_product(Rows<const T> A, const Blocks& B, Size begin, Size end, bool accumulate_to, Rows<T> C) {
   using V = Vec<T>;
-  constexpr Size width = V::tile_vectors * V::size;
+  constexpr Size width = V::block_vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a block stays in the first-level cache
+  static constexpr T zeros[width] = {};
   alignas(64) T room[depth * width];
-  each_panel<T>(C.cols, [&](Size j, auto vectors, auto last) {
+  each_panel<T, V::block_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
     constexpr int N = decltype(vectors)::value;
     Size p = begin;
     do {
       const Size k = min(depth, end - p);
       const bool resume = accumulate_to || p > 0;
       const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, room);
-      each_group<V::block_rows>(C.rows, [&](Size i, auto rows) {
-        constexpr int R = decltype(rows)::value;
+      each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
         T* c = row(C, i) + j;
-        Tile<T, R, N> tile;
-        each_in_tile<T, R, N>([&](int r, int v) {
-          tile.at[r][v] = resume ? load_vector<T, N>(static_cast<const T*>(c) + r * C.stride, v, last) : V::zero();
-        });
-        accumulate(tile, Strided<T>{row(A, i) + p, A.stride, 1}, block.data, block.stride, k, last);
-        each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(c + r * C.stride, v, tile.at[r][v], last); });
+        product_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(A, i) + p, A.stride, 1}, block.data,
+                                                        block.stride, k, resume ? c : zeros, resume ? C.stride : 0,
+                                                        Rows<T>{c, rows, 0, C.stride}, last);
       });
       p += k;
     } while (p < end);

@@ -25,6 +25,7 @@ constexpr Kernels<T> make_table(Isa isa) {
       .add_outer = add_outer<T>,
       .project = project<T>,
       .add_project_vjp = add_project_vjp<T>,
+      .causal_steps = causal_steps<T>,
       .causal_update = causal_update<T>,
       .causal_update_vjp = causal_update_vjp<T>,
       .layer_norm = layer_norm<T>,

@@ -28,20 +28,39 @@ struct Strided {
   Size stride, step;
 };
 
-/// f(first, Constant<n>) for groups of n = max, then max / 2, ... 1 rows.
-template <int max, class F>
-void each_group(Size rows, F f) {
-  Size i = 0;
-  for (; i + max <= rows; i += max) f(i, Constant<max>{});
-  if constexpr (max > 1) each_group<max / 2>(rows - i, [&](Size k, auto count) { f(i + k, count); });
+/// The next smaller size of a group: a power of two.
+constexpr int smaller(int n) {
+  int power = 1;
+  while (2 * power < n) power *= 2;
+  return power;
 }
 
-/// f(first column, Constant<vectors>, part of the last vector) for panels as wide as a tile, then half as wide, ... A
-/// panel of one vector may be ragged.
-template <class T, class F>
+/// f(first, count, Constant<n>) for stretches of whole groups of n = max rows, then of smaller ones, down to 1.
+template <int max, class F>
+void each_stretch(Size rows, F f) {
+  const Size count = rows / max * max;
+  if (count > 0) f(Size{0}, count, Constant<max>{});
+  if constexpr (max > 1) {
+    if (count < rows) {
+      each_stretch<smaller(max)>(rows - count, [&](Size i, Size n, auto size) { f(count + i, n, size); });
+    }
+  }
+}
+
+/// f(first, Constant<n>) for the groups of those stretches.
+template <int max, class F>
+void each_group(Size rows, F f) {
+  each_stretch<max>(rows, [&](Size first, Size count, auto size) {
+    for (Size i = 0; i < count; i += decltype(size)::value) f(first + i, size);
+  });
+}
+
+/// f(first column, Constant<vectors>, part of the last vector) for panels of `max` vectors, then of fewer. A panel of
+/// one vector may be ragged.
+template <class T, int max, class F>
 void each_panel(Size cols, F f) {
   constexpr Size W = Vec<T>::size;
-  each_group<Vec<T>::tile_vectors>(cols / W, [&](Size v, auto count) {
+  each_group<max>(cols / W, [&](Size v, auto count) {
     if constexpr (decltype(count)::value > 1) {
       f(v * W, count, Whole{});
     } else {
@@ -83,11 +102,39 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
   }
 }
 
+/// Writes columns of `block` as rows of one vector; rows that it has not are 0.
+template <class T, class Part>
+[[gnu::noinline]] void pack_square(Rows<const T> block, Part part, T* packed, Size packed_stride) {
+  using V = Vec<T>;
+  constexpr Size W = V::size;
+  V square[W];
+#pragma GCC unroll 16
+  for (Size i = 0; i < W; ++i) square[i] = i < block.rows ? load(block, i, 0, part) : V::zero();
+  transpose<W / 2>(square);
+#pragma GCC unroll 16
+  for (Size i = 0; i < W; ++i) {
+    if (i < block.cols) square[i].store(packed + i * packed_stride, Whole{});
+  }
+}
+
+/// Copies what N vectors of rows hold to one place as k rows of N vectors.
+template <class T, int N>
+void pack_transposed(Rows<const T> panel, T* packed) {
+  constexpr Size W = Vec<T>::size;
+  for (Size v = 0; v < N; ++v) {
+    each_vector<T>(panel.cols, [&](Size p, auto part) {
+      const Rows<const T> block = {row(panel, v * W) + p, panel.rows - v * W, min(W, panel.cols - p), panel.stride};
+      pack_square(block, part, packed + p * N * W + v * W, N * W);
+    });
+  }
+}
+
 /// tile_iv += sum_{p < k} A_ip B_pv, one fused multiply-add after the other.
 template <class T, int R, int N, class Part>
 [[gnu::always_inline]] inline void accumulate(Tile<T, R, N>& tile, Strided<T> A, const T* B, Size B_stride, Size k,
                                               Part last) {
   Tile<T, R, N> sum = tile;
+#pragma GCC unroll 8
   for (Size p = 0; p < k; ++p) {
     Vec<T> b[N];
 #pragma GCC unroll 8

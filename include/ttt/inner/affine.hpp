@@ -99,8 +99,8 @@ void apply_updated(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x,
   const Index open = in.first + in.size();
   const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
   apply(map, x, z);
-  ops::matmul_transposed(x, map.X.rows(0, open), P);
-  ops::causal_update(P, map.G.rows(0, open), in.scale, bias_step, in.first, z);
+  ops::causal_steps(x, map.X.rows(0, open), in.scale, bias_step, in.first, P);
+  ops::causal_update(P, map.G.rows(0, open), in.first, z);
 }
 
 /// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale. Spec section 10.
