@@ -53,25 +53,24 @@ void add_outer(benchmark::State& state, Version version) {
   count(state, "FLOP", 2 * real(r * m * n));
 }
 
-/// Z_t -= scale_t sum_{s <= t} (x_t . X_s + 1) G_s. [b, n] each: two triangles of b (b + 1) / 2 rows, 2 n FLOP each
-void causal_update(benchmark::State& state, Version version) {
-  const Index b = state.range(0), n = state.range(1);
+/// Z_t = x_t W + b - scale_t sum_{s <= t} (x_t . X_s + 1) G_s. [b, k] [k, n], and two triangles of b (b + 1) / 2 rows
+void apply_updated(benchmark::State& state, Version version) {
+  const Index b = state.range(0), k = state.range(1), n = state.range(2);
   Rng rng(1);
-  Data x = normal<float>({b, n}, rng), X = normal<float>({b, n}, rng), G = normal<float>({b, n}, rng), Z({b, n});
-  Data P({b, b});
+  Data x = normal<float>({b, k}, rng), X = normal<float>({b, k}, rng), G = normal<float>({b, n}, rng), Z({b, n});
+  Data W = normal<float>({k, n}, rng), bias = normal<float>({1, n}, rng), P({b, b});
   const plain::Vector scale = plain::Vector::Random(b);
   plain::Matrix weights(b, b);
   run(
       state, version, Z,
+      [&] { ops::apply_updated(x, W, bias.view()[0], X, G, view_of(scale), 1.0f, 0, P.view(), Z.view()); },
       [&] {
-        ops::causal_steps(x, X, view_of(scale), 1.0f, 0, P.view());
-        ops::causal_update(P, G, 0, Z.view());
-      },
-      [&] {
+        map_of(Z).noalias() = map_of(x) * map_of(W);
+        map_of(Z).rowwise() += map_of(bias).row(0);
         map_of(P).noalias() = map_of(x) * map_of(X).transpose();
         plain::causal_update(map_of(P), map_of(G), scale, weights, map_of(Z));
       });
-  count(state, "FLOP", 2 * real(b * (b + 1) * n));
+  count(state, "FLOP", real(2 * b * k * n + b * (b + 1) * (k + n)));
 }
 
 /// Reads and writes every element once.
@@ -165,9 +164,11 @@ void steps(benchmark::internal::Benchmark* b) { b->ArgNames({"r", "m", "n"})->Ar
 BENCHMARK_CAPTURE(add_outer, ttt, Version::ttt)->Apply(steps);
 BENCHMARK_CAPTURE(add_outer, eigen, Version::eigen)->Apply(steps);
 
-void mini_batches(benchmark::internal::Benchmark* b) { b->ArgNames({"b", "n"})->Args({16, 64})->Args({16, 256}); }
-BENCHMARK_CAPTURE(causal_update, ttt, Version::ttt)->Apply(mini_batches);
-BENCHMARK_CAPTURE(causal_update, eigen, Version::eigen)->Apply(mini_batches);
+void mini_batches(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"b", "k", "n"})->Args({16, 64, 64})->Args({16, 64, 256})->Args({16, 256, 64});
+}
+BENCHMARK_CAPTURE(apply_updated, ttt, Version::ttt)->Apply(mini_batches);
+BENCHMARK_CAPTURE(apply_updated, eigen, Version::eigen)->Apply(mini_batches);
 
 void rows_of_inner_and_post_norm(benchmark::internal::Benchmark* b) {
   b->ArgNames({"rows", "n"})->Args({16, 64})->Args({16, 768});

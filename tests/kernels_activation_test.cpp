@@ -10,6 +10,7 @@ namespace ttt {
 namespace {
 
 using testing::epsilon;
+using testing::expect_same_bits;
 using testing::kernels_of;
 using testing::Matrix;
 using testing::supported_isas;
@@ -95,6 +96,21 @@ TYPED_TEST(Activations, Values) {
       silu_slope, 8);
   expect_values<T>([&](const K& k, const M& z, M& y) { k.sigmoid_vjp(z.in(), T(1), ones.in(), y.out()); },
                    [](Real a) { return logistic(a) * (1 - logistic(a)); }, 4);
+}
+
+TYPED_TEST(Activations, GeluAndSlopeAreGeluAndItsGradient) {
+  using T = TypeParam;
+  Rng rng(6);
+  const Matrix<T> z(3, 50, rng, -12, 12), ones(3, 50, rng, 1, 1);
+  for (const Isa isa : supported_isas()) {
+    SCOPED_TRACE(name(isa));
+    const Kernels<T>& k = kernels_of<T>(isa);
+    Matrix<T> y = z, slope = z, y_expected = z, slope_expected = z;
+    k.gelu_and_slope(z.in(), y.out(), slope.out());
+    k.gelu(z.in(), y_expected.out());
+    k.gelu_gradient(z.in(), ones.in(), slope_expected.out());
+    expect_same_bits<T>({y_expected, slope_expected}, {y, slope});
+  }
 }
 
 // Products with the other operands, and sums where the contract has +=.

@@ -3,7 +3,6 @@
 // for all of them.
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -56,13 +55,15 @@ std::vector<KernelCase<T>> product_cases() {
     k.add_outer(T(-0.7), m[0].in_columns(i, n), m[1].in(), m[2].out(i, n));
   };
   const auto causal = [](Index rows, Index cols, Rng& rng) {
-    return Operands<T>{{rows, rows + earlier, rng}, {rows + earlier, cols, rng}, {1, rows, rng}, {rows, cols, rng}};
+    const Index out = cols + 5, open = rows + earlier;
+    return Operands<T>{{rows, cols, rng}, {cols, out, rng}, {1, out, rng},   {open, cols, rng},
+                       {open, out, rng},  {1, rows, rng},   {rows, out, rng}};
   };
-  const auto run_steps = [](K k, M m, Index i, Index n) {
-    k.causal_steps(m[3].in(i, n), m[1].in(0, earlier + i + n), m[2].row(0) + i, T(1), earlier + i,
-                   {m[0].row(i), n, earlier + i + n, m[0].stride});
-    // The rest of a row is 0, as if the call had had all later rows too.
-    for (Index t = i; t < i + n; ++t) std::fill(m[0].row(t) + earlier + i + n, m[0].row(t) + m[0].cols, T(0));
+  const auto run_causal = [](K k, M m, Index i, Index n) {
+    const Index seen = earlier + i + n;
+    std::vector<T> steps(static_cast<std::size_t>(n * seen));
+    k.apply_updated(m[0].in(i, n), {m[1].in(), m[2].row(0), m[3].in(0, seen), m[4].in(0, seen)}, m[5].row(0) + i, T(1),
+                    earlier + i, {steps.data(), n, seen, seen}, m[6].out(i, n));
   };
   const auto causal_vjp = [](Index rows, Index, Rng& rng) {
     return Operands<T>{{rows, rows + earlier, rng}, {rows, rows + earlier, rng}, {1, rows, rng}, {1, rows, rng}};
@@ -82,12 +83,7 @@ std::vector<KernelCase<T>> product_cases() {
       {"add_outer, 2 pieces", outer(1), run_outer},
       {"add_outer, 8 pieces", outer(7), run_outer},
       {"add_outer, 41 pieces", outer(40), run_outer},
-      {"causal_steps", causal, run_steps},
-      {"causal_update", causal,
-       [](K k, M m, Index i, Index n) {
-         const Index seen = earlier + i + n;
-         k.causal_update({m[0].row(i), n, seen, m[0].stride}, m[1].in(0, seen), earlier + i, m[3].out(i, n));
-       }},
+      {"apply_updated", causal, run_causal},
       {"causal_update_vjp", causal_vjp,
        [](K k, M m, Index i, Index n) {
          k.causal_update_vjp(m[2].row(0) + i, T(1), earlier + i, m[0].out(i, n), m[1].out(i, n), m[3].row(0) + i);
@@ -110,10 +106,16 @@ std::vector<KernelCase<T>> norm_cases() {
   return {
       {"layer_norm", operands<T>(2, 2),
        [](K k, M m, Index i, Index n) {
-         k.layer_norm(m[0].in(i, n), {m[2].row(0), m[3].row(0)}, eps, m[1].out(i, n));
+         k.layer_norm(m[0].in(i, n), {m[2].row(0), m[3].row(0)}, eps, {}, m[1].out(i, n));
        }},
       {"layer_norm, none", operands<T>(2),
-       [](K k, M m, Index i, Index n) { k.layer_norm(m[0].in(i, n), {}, eps, m[1].out(i, n)); }},
+       [](K k, M m, Index i, Index n) { k.layer_norm(m[0].in(i, n), {}, eps, {}, m[1].out(i, n)); }},
+      {"layer_norm, residual", operands<T>(3, 2),
+       [](K k, M m, Index i, Index n) {
+         k.layer_norm(m[0].in(i, n), {m[3].row(0), m[4].row(0)}, eps, m[1].in(i, n), m[2].out(i, n));
+       }},
+      {"layer_norm, residual, none", operands<T>(3),
+       [](K k, M m, Index i, Index n) { k.layer_norm(m[0].in(i, n), {}, eps, m[1].in(i, n), m[2].out(i, n)); }},
       {"layer_norm_vjp", operands<T>(4, 2),
        [](K k, M m, Index i, Index n) {
          k.layer_norm_vjp(m[0].in(i, n), {m[4].row(0), m[5].row(0)}, eps, m[1].in(i, n), m[2].out(i, n),
@@ -151,6 +153,8 @@ std::vector<KernelCase<T>> activation_cases() {
       {"gelu", operands<T>(2), [](K k, M m, Index i, Index n) { k.gelu(m[0].in(i, n), m[1].out(i, n)); }},
       {"gelu_vjp", operands<T>(3),
        [](K k, M m, Index i, Index n) { k.gelu_vjp(m[0].in(i, n), m[1].in(i, n), m[2].out(i, n)); }},
+      {"gelu_and_slope", operands<T>(3),
+       [](K k, M m, Index i, Index n) { k.gelu_and_slope(m[0].in(i, n), m[1].out(i, n), m[2].out(i, n)); }},
       {"gelu_gradient", operands<T>(3),
        [](K k, M m, Index i, Index n) { k.gelu_gradient(m[0].in(i, n), m[1].in(i, n), m[2].out(i, n)); }},
       {"gelu_gradient_vjp", operands<T>(5),

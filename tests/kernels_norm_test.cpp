@@ -58,7 +58,7 @@ TEST(Norms, ValuesAreThoseOfTheFormulas) {
       Rng rng(1);
       const D z(5, n, rng), target(5, n, rng), weight(1, n, rng), bias(1, n, rng), rate(1, 5, rng);
       D y = z, rms = z, G = z;
-      k.layer_norm(z.in(), {weight.row(0), bias.row(0)}, norm_epsilon, y.out());
+      k.layer_norm(z.in(), {weight.row(0), bias.row(0)}, norm_epsilon, {}, y.out());
       k.rms_norm(z.in(), weight.row(0), norm_epsilon, rms.out());
       k.reconstruction_gradient(z.in(), target.in(), {weight.row(0), bias.row(0)}, norm_epsilon, rate.row(0), G.out());
       for (Index i = 0; i < 5; ++i) {
@@ -84,7 +84,7 @@ TEST(Norms, WithoutWeightsTheNormIsTheIdentity) {
   for (const Isa isa : supported_isas()) {
     const Kernels<double>& k = kernels_of<double>(isa);
     D y = dy, G = dy, dx = z, d_weight = z, dZ = z, d_target = z, d_bias = z, d_rate = rate;
-    k.layer_norm(z.in(), {}, norm_epsilon, y.out());
+    k.layer_norm(z.in(), {}, norm_epsilon, {}, y.out());
     k.layer_norm_vjp(z.in(), {}, norm_epsilon, dy.in(), dx.out(), d_weight.out());
     k.reconstruction_gradient(z.in(), target.in(), {}, norm_epsilon, rate.row(0), G.out());
     k.reconstruction_gradient_vjp(z.in(), target.in(), {}, norm_epsilon, rate.row(0), dy.in(), dZ.out(), d_target.out(),
@@ -145,7 +145,7 @@ TEST(Norms, AdjointsAreDerivatives) {
       const D dy(rows, n, rng), before(rows, n, rng);
       D y = dy, dx = dy, d_weight = dy;
       const std::function<double()> layer_loss = [&] {
-        k.layer_norm(x.in(), {weight.row(0), bias.row(0)}, norm_epsilon, y.out());
+        k.layer_norm(x.in(), {weight.row(0), bias.row(0)}, norm_epsilon, {}, y.out());
         return weighted_sum(y, dy);
       };
       k.layer_norm_vjp(x.in(), {weight.row(0), bias.row(0)}, norm_epsilon, dy.in(), dx.out(), d_weight.out());
@@ -178,7 +178,7 @@ TEST(InnerLoss, TheGradientIsTheDerivativeOfTheLoss) {
     k.reconstruction_gradient(z.in(), target.in(), {weight.row(0), bias.row(0)}, norm_epsilon, rate.row(0), G.out());
     for (Index i = 0; i < 2; ++i) {
       const std::function<double()> loss = [&] {
-        k.layer_norm(z.in(), {weight.row(0), bias.row(0)}, norm_epsilon, y.out());
+        k.layer_norm(z.in(), {weight.row(0), bias.row(0)}, norm_epsilon, {}, y.out());
         double sum = 0;
         for (Index j = 0; j < n; ++j) sum += 0.5 * std::pow(y.at(i, j) - target.at(i, j), 2);
         return rate.at(0, i) * sum;

@@ -8,6 +8,7 @@ namespace ttt {
 namespace {
 
 using testing::epsilon;
+using testing::expect_same_bits;
 using testing::kernels_of;
 using testing::Matrix;
 using testing::supported_isas;
@@ -123,41 +124,49 @@ TYPED_TEST(Products, AddOuterRepeatsARowOfStrideZero) {
   });
 }
 
-TYPED_TEST(Products, CausalSteps) {
+TYPED_TEST(Products, ApplyUpdated) {
   using T = TypeParam;
   each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
     for (const T bias_step : {T(0), T(1)}) {
-      const Index first = e.n;
-      const Matrix<T> x(e.m, e.k, rng), X(first + e.m, e.k, rng), scale(1, e.m, rng);
-      Matrix<T> P(e.m, first + e.m, rng);
-      kernels.causal_steps(x.in(), X.in(), scale.row(0), bias_step, first, P.out());
+      const Index first = e.k % 7, open = first + e.m;
+      const Matrix<T> x(e.m, e.k, rng), W(e.k, e.n, rng), b(1, e.n, rng), X(open, e.k, rng), G(open, e.n, rng);
+      const Matrix<T> scale(1, e.m, rng);
+      Matrix<T> P(e.m, open, rng), Z(e.m, e.n, rng);
+      kernels.apply_updated(x.in(), {W.in(), b.row(0), X.in(), G.in()}, scale.row(0), bias_step, first, P.out(),
+                            Z.out());
       for (Index t = 0; t < e.m; ++t) {
-        for (Index s = 0; s < first + e.m; ++s) {
+        std::vector<Sum> steps(static_cast<std::size_t>(first + t + 1));
+        for (std::size_t s = 0; s < steps.size(); ++s) {
+          steps[s].add(1, bias_step);
+          for (Index p = 0; p < e.k; ++p) steps[s].add(x.at(t, p), X.at(static_cast<Index>(s), p));
+        }
+        for (Index j = 0; j < e.n; ++j) {
           Sum sum;
-          if (s <= first + t) sum.add(-scale.at(0, t), bias_step);
-          for (Index p = 0; s <= first + t && p < e.k; ++p) sum.add(-scale.at(0, t) * x.at(t, p), X.at(s, p));
-          expect_sum(P.at(t, s), sum, e.k + 1);
+          sum.add(1, b.at(0, j));
+          for (Index p = 0; p < e.k; ++p) sum.add(x.at(t, p), W.at(p, j));
+          for (std::size_t s = 0; s < steps.size(); ++s) {
+            const double g = -double{scale.at(0, t)} * G.at(static_cast<Index>(s), j);
+            sum.value += steps[s].value * g;
+            sum.magnitude += steps[s].magnitude * std::abs(g);
+          }
+          expect_sum(Z.at(t, j), sum, 2 * e.k + open);
         }
       }
     }
   });
 }
 
-TYPED_TEST(Products, CausalUpdate) {
+TYPED_TEST(Products, Commit) {
   using T = TypeParam;
   each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
-    const Index first = e.k;
-    const Matrix<T> P(e.m, first + e.m, rng), G(first + e.m, e.n, rng), Z0(e.m, e.n, rng);
-    Matrix<T> Z = Z0;
-    kernels.causal_update(P.in(), G.in(), first, Z.out());
-    for (Index t = 0; t < e.m; ++t) {
-      for (Index j = 0; j < e.n; ++j) {
-        Sum sum;
-        sum.add(1, Z0.at(t, j));
-        for (Index s = 0; s <= first + t; ++s) sum.add(P.at(t, s), G.at(s, j));
-        expect_sum(Z.at(t, j), sum, first + t + 1);
-      }
-    }
+    const T one = 1;
+    const Matrix<T> X(e.k, e.m, rng), G(e.k, e.n, rng);
+    Matrix<T> W(e.m, e.n, rng), b(1, e.n, rng);
+    Matrix<T> W_expected = W, b_expected = b;
+    kernels.commit(T(0.25), T(0.5), X.in(), G.in(), W.out(), b.row(0));
+    kernels.add_outer(T(-0.25), X.in(), G.in(), W_expected.out());
+    kernels.add_outer(T(-0.125), {&one, e.k, 1, 0}, G.in(), b_expected.out());
+    expect_same_bits<T>({W_expected, b_expected}, {W, b});
   });
 }
 

@@ -105,6 +105,8 @@ TYPED_TEST(KernelLaws, ColumnsOfAProductDoNotDependOnTheirNeighbours) {
   constexpr Index m = 37, k = 150, n = 141;
   Rng rng(3);
   const Matrix<T> A(m, k, rng), B(k, n, rng), B_rows(n, k, rng), bias(1, n, rng), C(m, n, rng), A_long(k, m, rng);
+  const Matrix<T> A_open(m + 9, k, rng), G(m + 9, n, rng);
+  Matrix<T> P(m, m + 9, rng);
   for (const Isa isa : supported_isas()) {
     SCOPED_TRACE(name(isa));
     const Kernels<T>& kernels = kernels_of<T>(isa);
@@ -114,8 +116,8 @@ TYPED_TEST(KernelLaws, ColumnsOfAProductDoNotDependOnTheirNeighbours) {
       kernels.matmul(A.in(), B.in_columns(j, cols), bias.row(0) + j, false, out[0].out_columns(j, cols));
       kernels.matmul_transposed(A.in(), B_rows.in(j, cols), true, out[1].out_columns(j, cols));
       kernels.add_outer(T(0.5), A_long.in(), B.in_columns(j, cols), out[2].out_columns(j, cols));
-      kernels.causal_update({A.data.data(), m, m + 9, A.stride}, {B.row(0) + j, m + 9, cols, B.stride}, 9,
-                            out[3].out_columns(j, cols));
+      kernels.apply_updated(A.in(), {B.in_columns(j, cols), bias.row(0) + j, A_open.in(), G.in_columns(j, cols)},
+                            bias.row(0), T(1), 9, P.out(), out[3].out_columns(j, cols));
     };
     run(whole, 0, n);
     for (Index j = 0, cols = 1; j < n; j += cols, cols += 9) run(parts, j, std::min(cols, n - j));
@@ -180,7 +182,8 @@ TYPED_TEST(KernelLaws, ElementsMayBeComputedInPlace) {
     check([&](auto x, auto y) { k.sigmoid(x, T(2), y); });
     check([&](auto x, auto y) { k.subtract(x, b.in(), y); });
     check([&](auto x, auto y) { k.multiply(b.in(), x, y); });
-    check([&](auto x, auto y) { k.layer_norm(x, norm, T(1e-6), y); });
+    check([&](auto x, auto y) { k.layer_norm(x, norm, T(1e-6), {}, y); });
+    check([&](auto x, auto y) { k.layer_norm(b.in(), norm, T(1e-6), x, y); });
     check([&](auto x, auto y) { k.rms_norm(x, weight.row(0), T(1e-6), y); });
     check([&](auto x, auto y) { k.reconstruction_gradient(x, b.in(), norm, T(1e-6), rate.row(0), y); });
     check([&](auto x, auto y) {

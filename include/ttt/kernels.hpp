@@ -3,10 +3,12 @@
 //
 // Contract of every kernel.
 //  - A row of the result is computed by the same sequence of operations however many rows the call has.
-//  - A sum over k or s in `matmul`, `matmul_transposed`, `project`, `add_project_vjp` and `causal_update` runs from the
-//    first to the last with fused multiply-add, starting from C, the bias or 0.
-//  - A sum across a row (`causal_steps`, norms, losses) puts element j into virtual lane j mod (64 / sizeof(T)),
-//    in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1 (float).
+//  - A sum over k in `matmul`, `matmul_transposed`, `project` and `add_project_vjp` runs from the first to the last
+//  with
+//    fused multiply-add, starting from C, the bias or 0; so do the sums over k and then s in `apply_updated`.
+//  - A sum across a row (x_t . X_s in `apply_updated`, norms, losses) puts element j into virtual lane j mod (64 /
+//    sizeof(T)), in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1
+//    (float).
 //  - A sum over rows (`add_outer`, `sum_squares`) is cut at fixed places and the pieces are added in a binary tree.
 //  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
 // So scalar, AVX2 and AVX-512 tables agree to the last bit.
@@ -52,6 +54,15 @@ struct Panels {
   WeightFormat format;
 };
 
+/// An affine map [k, n] in the middle of a mini-batch: its weights, the inputs X [open, k] of all open rows and their
+/// weighted gradients G [open, n].
+template <class T>
+struct OpenAffine {
+  Rows<const T> W;
+  const T* b;
+  Rows<const T> X, G;
+};
+
 /// One update of AdamW: p <- (1 - rate weight_decay) p - rate m_hat / (sqrt(v_hat) + epsilon).
 struct AdamwStep {
   double rate, beta1, beta2, epsilon, weight_decay;
@@ -78,17 +89,18 @@ struct Kernels {
   void (*project)(In x, Panels<T> W, Out y);
   /// dx += dy W for inputs first, first + 1, ... of W, as many as dx has columns. Full format.
   void (*add_project_vjp)(In dy, Panels<T> W, Size first, Out dx);
-  /// P_ts = -scale_t (x_t . X_s + bias_step) for s <= first + t, 0 beyond. x: [n, k], X: [first + n, k],
-  /// P: [n, first + n]
-  void (*causal_steps)(In x, In X, const T* scale, T bias_step, Size first, Out P);
-  /// Z_t += sum_{s <= first + t} P_ts G_s. P: [n, first + n], G: [first + n, D], Z: [n, D]
-  void (*causal_update)(In P, In G, Size first, Out Z);
+  /// The dual form: Z_t = x_t W + b + sum_{s <= first + t} P_ts G_s with P_ts = -scale_t (x_t . X_s + bias_step).
+  /// x: [n, k], first + n rows are open; P: [n, first + n], scratch.
+  void (*apply_updated)(In x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first, Out P, Out Z);
+  /// The gradient step: W -= scale X^T G as add_outer does it, b -= scale bias_step sum_s G_s. [r, m] [r, n]
+  void (*commit)(T scale, T bias_step, In X, In G, Out W, T* b);
   /// With P_ts = x_t . X_s and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes),
   /// then R_ts <- -scale_t R_ts (which is dP) and P_ts <- -scale_t (P_ts + bias_step), both 0 where s > first + t.
   void (*causal_update_vjp)(const T* scale, T bias_step, Size first, Out P, Out R, T* d_scale);
 
   // --- norms (variance with divisor cols) ---------------------------------------------------------------------------
-  void (*layer_norm)(In x, NormWeights<T> norm, T epsilon, Out y);
+  /// y = LN(x), or residual + LN(x) where residual.data is not null.
+  void (*layer_norm)(In x, NormWeights<T> norm, T epsilon, In residual, Out y);
   /// dx = ..., d_weight_rows = dy * x_hat (row by row, to be summed by the caller; dbias rows are dy itself).
   void (*layer_norm_vjp)(In x, NormWeights<T> norm, T epsilon, In dy, Out dx, Out d_weight_rows);
   void (*rms_norm)(In x, const T* weight, T epsilon, Out y);
@@ -106,6 +118,8 @@ struct Kernels {
   void (*gelu)(In z, Out y);
   /// dz += dy * gelu'(z)
   void (*gelu_vjp)(In z, In dy, Out dz);
+  /// y = gelu(z) and slope = gelu'(z), the latter as in gelu_gradient.
+  void (*gelu_and_slope)(In z, Out y, Out slope);
   /// g = s * gelu'(z), with the truncated constants of the official implementation.
   void (*gelu_gradient)(In z, In s, Out g);
   /// ds = dg * gelu'(z), dz += dg * s * gelu''(z)
@@ -129,7 +143,8 @@ struct Kernels {
   void (*convolve)(In u, In weight, const T* bias, Out y);
   /// du_{t + j} += weight_j * dy_t
   void (*convolve_vjp)(In weight, In dy, Out du);
-  /// y += x,  y = a - b,  y = a * b,  x *= factor
+  /// y = x,  y += x,  y = a - b,  y = a * b,  x *= factor
+  void (*copy)(In x, Out y);
   void (*add)(In x, Out y);
   void (*subtract)(In a, In b, Out y);
   void (*multiply)(In a, In b, Out y);

@@ -85,18 +85,24 @@ void add_column_sums(std::type_identity_t<T> alpha, In<T> A, View<T, 1> sums) {
   kernels<T>().add_outer(alpha, {&one, A.rows(), 1, 0}, detail::rows(A), detail::row(sums));
 }
 
-/// P_ts = -scale_t (x_t . X_s + bias_step) for s <= first + t, 0 beyond.
+/// The dual form: Z_t = x_t W + b + sum_{s <= first + t} P_ts G_s with P_ts = -scale_t (x_t . X_s + bias_step). X and G
+/// hold first + n rows; P [n, first + n] is scratch.
 template <class T>
-void causal_steps(In<T> x, In<T> X, InVector<T> scale, std::type_identity_t<T> bias_step, Index first, View<T> P) {
-  assert(x.cols() == X.cols() && P.rows() == x.rows() && P.cols() == X.rows() && scale.size() == x.rows());
-  kernels<T>().causal_steps(detail::rows(x), detail::rows(X), scale.data(), bias_step, first, detail::rows(P));
+void apply_updated(In<T> x, In<T> W, InVector<T> b, In<T> X, In<T> G, InVector<T> scale,
+                   std::type_identity_t<T> bias_step, Index first, std::type_identity_t<View<T>> P, View<T> Z) {
+  assert(x.rows() == Z.rows() && x.cols() == W.rows() && W.cols() == Z.cols() && b.size() == Z.cols());
+  assert(X.rows() == first + x.rows() && X.cols() == x.cols() && G.rows() == X.rows() && G.cols() == Z.cols());
+  assert(scale.size() == x.rows() && P.rows() == x.rows() && P.cols() == X.rows());
+  kernels<T>().apply_updated(detail::rows(x), {detail::rows(W), b.data(), detail::rows(X), detail::rows(G)},
+                             scale.data(), bias_step, first, detail::rows(P), detail::rows(Z));
 }
 
-/// Z_t += sum_{s <= first + t} P_ts G_s
+/// The gradient step: W -= scale X^T G, b -= scale bias_step sum_s G_s. [r, m] [r, n]
 template <class T>
-void causal_update(In<T> P, In<T> G, Index first, View<T> Z) {
-  assert(P.rows() == Z.rows() && P.cols() == G.rows() && G.cols() == Z.cols());
-  kernels<T>().causal_update(detail::rows(P), detail::rows(G), first, detail::rows(Z));
+void commit(std::type_identity_t<T> scale, std::type_identity_t<T> bias_step, In<T> X, In<T> G, View<T> W,
+            std::type_identity_t<View<T, 1>> b) {
+  assert(X.rows() == G.rows() && X.cols() == W.rows() && G.cols() == W.cols() && b.size() == W.cols());
+  kernels<T>().commit(scale, bias_step, detail::rows(X), detail::rows(G), detail::rows(W), b.data());
 }
 
 /// With x X^T in `P` and R = dZ G^T in `R`: dP_ts = -scale_t R_ts in place of R, the weights -scale_t (P_ts +
@@ -113,7 +119,13 @@ void causal_update_vjp(InVector<T> scale, std::type_identity_t<T> bias_step, Ind
 
 template <class T>
 void layer_norm(In<T> x, NormWeights<std::type_identity_t<T>> norm, View<T> y) {
-  kernels<T>().layer_norm(detail::rows(x), norm, T(layer_norm_epsilon), detail::rows(y));
+  kernels<T>().layer_norm(detail::rows(x), norm, T(layer_norm_epsilon), {}, detail::rows(y));
+}
+
+/// y = residual + LN(x)
+template <class T>
+void layer_norm(In<T> x, NormWeights<std::type_identity_t<T>> norm, In<T> residual, View<T> y) {
+  kernels<T>().layer_norm(detail::rows(x), norm, T(layer_norm_epsilon), detail::rows(residual), detail::rows(y));
 }
 
 template <class T>
@@ -165,6 +177,12 @@ void gelu(In<T> z, View<T> y) {
 template <class T>
 void gelu_vjp(In<T> z, In<T> dy, View<T> dz) {
   kernels<T>().gelu_vjp(detail::rows(z), detail::rows(dy), detail::rows(dz));
+}
+
+/// y = gelu(z), slope = gelu'(z)
+template <class T>
+void gelu_and_slope(In<T> z, View<T> y, std::type_identity_t<View<T>> slope) {
+  kernels<T>().gelu_and_slope(detail::rows(z), detail::rows(y), detail::rows(slope));
 }
 
 /// g = s * gelu'(z)
@@ -234,6 +252,13 @@ template <class T>
 void convolve_vjp(In<T> weight, In<T> dy, View<T> du) {
   assert(du.rows() == dy.rows() + weight.rows() - 1);
   kernels<T>().convolve_vjp(detail::rows(weight), detail::rows(dy), detail::rows(du));
+}
+
+/// y = x
+template <class T>
+void copy(In<T> x, View<T> y) {
+  assert(x.shape() == y.shape());
+  kernels<T>().copy(detail::rows(x), detail::rows(y));
 }
 
 /// y += x

@@ -61,21 +61,26 @@ template <class T>
 /// phi' and phi'' with the truncated constants; s = 1/2 (1 + tau), w = 2 s (1 - s) = 1/2 (1 - tau^2).
 template <class T>
 struct InnerGelu {
-  Vec<T> first, second;
+  static constexpr T slope = 2 * GeluConstants<T>::a0;
+  Vec<T> a, a_squared, w, inner, first;
+  Logistic<T> s;
 
-  [[gnu::always_inline]] explicit InnerGelu(Vec<T> z) {
+  [[gnu::always_inline]] explicit InnerGelu(Vec<T> z) : a(clamped<T>(z)), s(gelu_factor<T>(a, slope)) {
+    using V = Vec<T>;
+    using C = GeluConstants<T>;
+    a_squared = a * a;
+    w = V::broadcast(2) * s.value * s.rest;
+    inner = V::fma(V::broadcast(C::a1), a_squared, V::broadcast(C::a0));
+    first = V::fma(a * w, inner, s.value);
+  }
+
+  [[gnu::always_inline]] Vec<T> second() const {
     using V = Vec<T>;
     using C = GeluConstants<T>;
     const V one = V::broadcast(1), two = V::broadcast(2);
-    const V a = clamped<T>(z);
-    const V a_squared = a * a;
-    const Logistic<T> s = gelu_factor<T>(a, 2 * C::a0);
-    const V w = two * s.value * s.rest;
     const V tau = s.value - s.rest;
-    const V inner = V::fma(V::broadcast(C::a1), a_squared, V::broadcast(C::a0));
     const V kappa = V::broadcast(C::a0) * V::fma(V::broadcast(3 * C::cubic), a_squared, one);
-    first = V::fma(a * w, inner, s.value);
-    second = w * (inner * (one - two * a * tau * kappa) + kappa + two * V::broadcast(C::a1) * a_squared);
+    return w * (inner * (one - two * a * tau * kappa) + kappa + two * V::broadcast(C::a1) * a_squared);
   }
 };
 
@@ -93,6 +98,18 @@ void gelu_vjp(Rows<const T> z, Rows<const T> dy, Rows<T> dz) {
 }
 
 template <class T>
+void gelu_and_slope(Rows<const T> z, Rows<T> y, Rows<T> slope) {
+  each_vector<T>(y, [&](Size i, Size j, auto part) {
+    const Vec<T> a = load(z, i, j, part);
+    const InnerGelu<T> phi(a);
+    // In float the truncated constant is the exact one: both functions come from one exp.
+    const bool same = InnerGelu<T>::slope == GeluConstants<T>::slope;
+    store(y, i, j, same ? above<T>(-GeluConstants<T>::limit, a) * phi.s.value : gelu_of<T>(a), part);
+    store(slope, i, j, phi.first, part);
+  });
+}
+
+template <class T>
 void gelu_gradient(Rows<const T> z, Rows<const T> s, Rows<T> g) {
   each_vector<T>(g, [&](Size i, Size j, auto part) {
     store(g, i, j, load(s, i, j, part) * InnerGelu<T>(load(z, i, j, part)).first, part);
@@ -104,7 +121,7 @@ void gelu_gradient_vjp(Rows<const T> z, Rows<const T> s, Rows<const T> dg, Rows<
   each_vector<T>(dz, [&](Size i, Size j, auto part) {
     const InnerGelu<T> phi(load(z, i, j, part));
     const Vec<T> d = load(dg, i, j, part), d_slope = d * load(s, i, j, part);
-    const Vec<T> d_z = Vec<T>::fma(d_slope, phi.second, load(dz, i, j, part));
+    const Vec<T> d_z = Vec<T>::fma(d_slope, phi.second(), load(dz, i, j, part));
     store(ds, i, j, d * phi.first, part);
     store(dz, i, j, d_z, part);
   });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The weighted sum over earlier rows of a mini-batch (the dual form), and its adjoint.
+// An affine map whose weights take a gradient step at every row (the dual form), its adjoint, and the step itself.
 #pragma once
 
 #include "kernels/common.hpp"
+#include "kernels/matmul.hpp"
 #include "kernels/tile.hpp"
 
 namespace ttt {
@@ -74,38 +75,43 @@ void causal_steps(Rows<const T> x, Rows<const T> X, const T* scale, T bias_step,
   }
 }
 
-/// As many tiles of R rows as Z has; `seen` rows of G are seen by the first.
-template <class T, int R, int N, class Part>
-[[gnu::noinline]] void causal_tiles(Strided<T> P, const T* G, Size G_stride, Size seen, Rows<T> Z, Part last) {
-  for (Size i = 0; i < Z.rows; i += R) {
-    Tile<T, R, N> tile;
-    each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(row(Z, i + r), v, last); });
-    accumulate(tile, P, G, G_stride, seen, last);
+/// The sums over s <= first + t, for a product's tile of Z.
+template <class T>
+struct CausalSums {
+  Rows<const T> P, G;
+  Size first;
+
+  template <int R, int N, class Part>
+  [[gnu::always_inline]] void add(Tile<T, R, N>& tile, Size t, Size j, Part last) const {
+    const T* g = G.data + j;
+    const Size shared = first + t + 1;  // rows of G that all rows of the tile see
+    accumulate(tile, Strided<T>{row(P, t), P.stride, 1}, g, G.stride, shared, last);
+    const T* p = row(P, t) + shared;
+    g += shared * G.stride;
 #pragma GCC unroll 8
     for (int e = 1; e < R; ++e) {  // the triangle: rows of G that only rows e ... of the tile see
-      const Size s = seen + e - 1;
       each_in_tile<T, R, N>([&](int r, int v) {
         if (r < e) return;
-        tile.at[r][v] = Vec<T>::fma(Vec<T>::broadcast(P.data[r * P.stride + s]),
-                                    load_vector<T, N>(G + s * G_stride, v, last), tile.at[r][v]);
+        tile.at[r][v] = Vec<T>::fma(Vec<T>::broadcast(p[r * P.stride]), load_vector<T, N>(g, v, last), tile.at[r][v]);
       });
+      ++p;
+      g += G.stride;
     }
-    each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(row(Z, i + r), v, tile.at[r][v], last); });
-    P.data += R * P.stride;
-    seen += R;
   }
+};
+
+template <class T>
+void apply_updated(Rows<const T> x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first, Rows<T> P,
+                   Rows<T> Z) {
+  causal_steps(x, map.X, scale, bias_step, first, P);
+  product<T, false>(x, map.W, map.b, false, CausalSums<T>{{P.data, P.rows, P.cols, P.stride}, map.G, first}, Z);
 }
 
 template <class T>
-void causal_update(Rows<const T> P, Rows<const T> G, Size first, Rows<T> Z) {
-  using V = Vec<T>;
-  each_panel<T, V::tile_vectors>(Z.cols, [&](Size j, auto vectors, auto last) {
-    constexpr int N = decltype(vectors)::value;
-    each_stretch<V::tile_rows(N)>(Z.rows, [&](Size t, Size rows, auto tile_rows) {
-      causal_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(P, t), P.stride, 1}, G.data + j, G.stride,
-                                                     first + t + 1, Rows<T>{row(Z, t) + j, rows, 0, Z.stride}, last);
-    });
-  });
+void commit(T scale, T bias_step, Rows<const T> X, Rows<const T> G, Rows<T> W, T* b) {
+  static constexpr T one = 1;
+  add_outer(-scale, X, G, W);
+  add_outer(-scale * bias_step, {&one, G.rows, 1, 0}, G, {b, 1, G.cols, G.cols});
 }
 
 template <class T>

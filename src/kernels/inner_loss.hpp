@@ -57,15 +57,16 @@ template <class T, int count>
     });
   };
   V sum_u[PerRow<T>::most], sum_u_hat[PerRow<T>::most];
-  for (Size i = 0; i < Z.rows; ++i) {
+  Size row = 0;
+  do {
     V total = V::zero(), total_hat = V::zero();
-    with_u_hat(i, [&](Size, V u, V hat, auto) {
+    with_u_hat(row, [&](Size, V u, V hat, auto) {
       total = total + u;  // 0 beyond the row, as weight is
       total_hat = V::fma(u, hat, total_hat);
     });
-    sum_u[i] = total;
-    sum_u_hat[i] = total_hat;
-  }
+    sum_u[row] = total;
+    sum_u_hat[row] = total_hat;
+  } while (++row < Z.rows);
   PerRow<T> mean_u, minus_mean_u_hat;
   mean_u.set(sum_rows(sum_u, Z.rows) / n);
   minus_mean_u_hat.set(V::zero() - sum_rows(sum_u_hat, Z.rows) / n);

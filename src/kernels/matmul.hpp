@@ -11,15 +11,22 @@ namespace {
 /// Rows of A from which packing a panel of B pays.
 constexpr Size packing_rows = 32;
 
-/// C = start + A B for as many tiles of R rows as C has. A function of its own: among more variables GCC keeps
-/// addresses or sums in memory.
-template <class T, int R, int N, class Part>
+/// What else a product adds to its sums: nothing.
+struct Nothing {
+  template <class T, int R, int N, class Part>
+  void add(Tile<T, R, N>&, Size, Size, Part) const {}
+};
+
+/// C = start + A B + more for as many tiles of R rows as C has; C begins at row i and column j of the whole. A function
+/// of its own: among more variables GCC keeps addresses or sums in memory.
+template <class T, int R, int N, class Part, class More>
 [[gnu::noinline]] void product_tiles(Strided<T> A, const T* B, Size B_stride, Size k, const T* start, Size start_stride,
-                                     Rows<T> C, Part last) {
-  for (Size i = 0; i < C.rows; i += R) {
+                                     Rows<T> C, Part last, const More& more, Size i, Size j) {
+  for (const Size end = i + C.rows; i < end; i += R) {
     Tile<T, R, N> tile;
     each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(start + r * start_stride, v, last); });
     accumulate(tile, A, B, B_stride, k, last);
+    more.add(tile, i, j, last);
     each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(C.data + r * C.stride, v, tile.at[r][v], last); });
     A.data += R * A.stride;
     start += R * start_stride;
@@ -27,9 +34,9 @@ template <class T, int R, int N, class Part>
   }
 }
 
-/// C (+)= A B, or A B^T with `transposed`: then panels are packed from rows of B.
-template <class T, int vectors, bool transposed>
-void product_panels(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, Rows<T> C) {
+/// C (+)= A B + more, or A B^T + more with `transposed`: then panels are packed from rows of B.
+template <class T, int vectors, bool transposed, class More>
+void product_panels(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, const More& more, Rows<T> C) {
   using V = Vec<T>;
   constexpr Size width = vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a panel stays in the first-level cache
@@ -52,32 +59,35 @@ void product_panels(Rows<const T> A, Rows<const T> B, const T* bias, bool accumu
         panel_stride = B.stride;
       }
       each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
+        constexpr int R = decltype(tile_rows)::value;
         T* c = row(C, i) + j;
         const T* start = resume ? c : bias ? bias + j : zeros;
-        product_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(A, i) + p, A.stride, 1}, panel, panel_stride, k,
-                                                        start, resume ? C.stride : 0, Rows<T>{c, rows, 0, C.stride},
-                                                        last);
+        const auto tiles = [&](const auto& rest) {
+          product_tiles<T, R, N>(Strided<T>{row(A, i) + p, A.stride, 1}, panel, panel_stride, k, start,
+                                 resume ? C.stride : 0, Rows<T>{c, rows, 0, C.stride}, last, rest, i, j);
+        };
+        p + k < A.cols ? tiles(Nothing()) : tiles(more);
       });
       p += k;
     } while (p < A.cols);
   });
 }
 
-template <class T, bool transposed>
-void product(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, Rows<T> C) {
+template <class T, bool transposed, class More>
+void product(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, const More& more, Rows<T> C) {
   // Few rows need wide tiles for as many sums as the latency of an addition takes.
-  if (C.rows <= Vec<T>::tile_rows(4)) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, C);
-  product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, C);
+  if (C.rows <= Vec<T>::tile_rows(4)) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
+  product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, more, C);
 }
 
 template <class T>
 void matmul(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, Rows<T> C) {
-  product<T, false>(A, B, bias, accumulate_to, C);
+  product<T, false>(A, B, bias, accumulate_to, Nothing(), C);
 }
 
 template <class T>
 void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Rows<T> C) {
-  product<T, true>(A, B, nullptr, accumulate_to, C);
+  product<T, true>(A, B, nullptr, accumulate_to, Nothing(), C);
 }
 
 /// Rows of A and B whose products are summed one after the other; longer sums are trees of such pieces.
@@ -155,27 +165,28 @@ void outer_pieces(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C, Size i, 
   }
 }
 
-template <class T>
-void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
+template <class T, int vectors>
+void outer_panels(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
   using V = Vec<T>;
-  if (A.rows > piece_rows) {
-    each_panel<T, V::block_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
-      constexpr int N = decltype(vectors)::value;
-      each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
-        constexpr int R = decltype(tile_rows)::value;
-        outer_pieces<T, R, N>(alpha, A, B, C, i, rows / R, j, last);
-      });
-    });
-    return;
-  }
-  each_panel<T, V::tile_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
-    constexpr int N = decltype(vectors)::value;
+  each_panel<T, vectors>(C.cols, [&](Size j, auto panel_vectors, auto last) {
+    constexpr int N = decltype(panel_vectors)::value;
     each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
       constexpr int R = decltype(tile_rows)::value;
-      outer_tiles<T, R, N>(alpha, Strided<T>{A.data + i, 1, A.stride}, B.data + j, B.stride, A.rows,
-                           Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
+      if (A.rows <= piece_rows) {
+        outer_tiles<T, R, N>(alpha, Strided<T>{A.data + i, 1, A.stride}, B.data + j, B.stride, A.rows,
+                             Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
+      } else {
+        outer_pieces<T, R, N>(alpha, A, B, C, i, rows / R, j, last);
+      }
     });
   });
+}
+
+template <class T>
+void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
+  if (C.rows <= Vec<T>::tile_rows(4)) return outer_panels<T, 4>(alpha, A, B, C);
+  if (A.rows > piece_rows) return outer_panels<T, Vec<T>::block_vectors>(alpha, A, B, C);
+  outer_panels<T, Vec<T>::tile_vectors>(alpha, A, B, C);
 }
 
 }  // namespace

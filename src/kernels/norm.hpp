@@ -5,6 +5,7 @@
 
 #include "kernels/common.hpp"
 #include "kernels/row_block.hpp"
+#include "kernels/rows.hpp"
 
 namespace ttt {
 namespace {
@@ -12,11 +13,6 @@ namespace {
 template <class T>
 void fill_zero(Rows<T> x) {
   each_vector<T>(x, [&](Size i, Size j, auto part) { store(x, i, j, Vec<T>::zero(), part); });
-}
-
-template <class T>
-void copy(Rows<const T> x, Rows<T> y) {
-  each_vector<T>(y, [&](Size i, Size j, auto part) { store(y, i, j, load(x, i, j, part), part); });
 }
 
 /// sum_j f(j, part) / n over the elements of a row, as a vector of equal lanes.
@@ -56,19 +52,31 @@ struct NormalizedRow {
 };
 
 template <class T>
-void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<T> y) {
+void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> residual, Rows<T> y) {
   using V = Vec<T>;
-  if (!norm.weight) return copy(x, y);
+  if (!norm.weight) {
+    copy(x, y);
+    if (residual.data) add(residual, y);
+    return;
+  }
   with_columns<T>(x.cols, [&](auto columns) {
     each_block<T>(x.rows, [&](Size first, Size count) {
       const Rows<const T> z = {row(x, first), count, x.cols, x.stride};
       const Normalization<T> to_hat = normalization(z, columns, epsilon);
-      for (Size i = 0; i < count; ++i) {
-        const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
-        each_vector<T>(columns, [&](Size j, auto part) {
-          const V hat = (load(z, i, j, part) - mean) * inverse_rho;
-          store(y, first + i, j, V::fma(V::load(norm.weight + j, part), hat, V::load(norm.bias + j, part)), part);
-        });
+      const auto write = [&](auto finish) {
+        for (Size i = 0; i < count; ++i) {
+          const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
+          each_vector<T>(columns, [&](Size j, auto part) {
+            const V hat = (load(z, i, j, part) - mean) * inverse_rho;
+            const V value = V::fma(V::load(norm.weight + j, part), hat, V::load(norm.bias + j, part));
+            store(y, first + i, j, finish(first + i, j, value, part), part);
+          });
+        }
+      };
+      if (residual.data) {
+        write([&](Size i, Size j, V value, auto part) { return load(residual, i, j, part) + value; });
+      } else {
+        write([](Size, Size, V value, auto) { return value; });
       }
     });
   });

@@ -147,7 +147,7 @@ void block_product(Rows<const T> A, const Blocks& B, Size begin, Size end, bool 
         T* c = row(C, i) + j;
         product_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(A, i) + p, A.stride, 1}, block.data,
                                                         block.stride, k, resume ? c : zeros, resume ? C.stride : 0,
-                                                        Rows<T>{c, rows, 0, C.stride}, last);
+                                                        Rows<T>{c, rows, 0, C.stride}, last, Nothing(), i, j);
       });
       p += k;
     } while (p < end);

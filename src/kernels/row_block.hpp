@@ -69,20 +69,22 @@ struct Normalization {
   PerRow<T> mean, inverse_rho;
 };
 
-/// Of `rows` rows from z on.
+/// Of the rows of z, of which there is one at least, as in every block.
 template <class T, int count>
 [[gnu::always_inline]] inline Normalization<T> normalization(Rows<const T> z, Columns<count> columns, T epsilon) {
   using V = Vec<T>;
   const V n = V::broadcast(static_cast<T>(columns.n));
   Normalization<T> result;
   V totals[PerRow<T>::most];
-  for (Size i = 0; i < z.rows; ++i) {
+  Size i = 0;
+  do {
     V total = V::zero();
     each_vector<T>(columns, [&](Size j, auto part) { total = total + load(z, i, j, part); });
     totals[i] = total;
-  }
+  } while (++i < z.rows);
   result.mean.set(sum_rows(totals, z.rows) / n);
-  for (Size i = 0; i < z.rows; ++i) {
+  i = 0;
+  do {
     const V mean = result.mean[i];
     V total = V::zero();
     each_vector<T>(columns, [&](Size j, auto part) {
@@ -90,7 +92,7 @@ template <class T, int count>
       total = V::fma(x, x, total);
     });
     totals[i] = total;
-  }
+  } while (++i < z.rows);
   result.inverse_rho.set(V::broadcast(1) / V::sqrt(sum_rows(totals, z.rows) / n + V::broadcast(epsilon)));
   return result;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What moves or combines whole rows: rotary positions, causal convolutions, sums and products of elements.
+// What moves or combines whole rows: copies, rotary positions, causal convolutions, sums and products of elements.
 #pragma once
 
 #include "kernels/common.hpp"
@@ -45,6 +45,11 @@ void convolve_vjp(Rows<const T> weight, Rows<const T> dy, Rows<T> du) {
       }
     });
   }
+}
+
+template <class T>
+void copy(Rows<const T> x, Rows<T> y) {
+  each_vector<T>(y, [&](Size i, Size j, auto part) { store(y, i, j, load(x, i, j, part), part); });
 }
 
 template <class T>

@@ -102,18 +102,24 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
   }
 }
 
-/// Writes columns of `block` as rows of one vector; rows that it has not are 0.
-template <class T, class Part>
-[[gnu::noinline]] void pack_square(Rows<const T> block, Part part, T* packed, Size packed_stride) {
+/// Writes columns of `block` as rows of one vector; a block that is no whole square is filled up with 0.
+template <class T, bool whole>
+[[gnu::noinline]] void pack_square(Rows<const T> block, T* packed, Size packed_stride) {
   using V = Vec<T>;
   constexpr Size W = V::size;
   V square[W];
 #pragma GCC unroll 16
-  for (Size i = 0; i < W; ++i) square[i] = i < block.rows ? load(block, i, 0, part) : V::zero();
+  for (Size i = 0; i < W; ++i) {
+    if constexpr (whole) {
+      square[i] = load(block, i, 0, Whole{});
+    } else {
+      square[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : V::zero();
+    }
+  }
   transpose<W / 2>(square);
 #pragma GCC unroll 16
   for (Size i = 0; i < W; ++i) {
-    if (i < block.cols) square[i].store(packed + i * packed_stride, Whole{});
+    if (whole || i < block.cols) square[i].store(packed + i * packed_stride, Whole{});
   }
 }
 
@@ -122,10 +128,12 @@ template <class T, int N>
 void pack_transposed(Rows<const T> panel, T* packed) {
   constexpr Size W = Vec<T>::size;
   for (Size v = 0; v < N; ++v) {
-    each_vector<T>(panel.cols, [&](Size p, auto part) {
+    for (Size p = 0; p < panel.cols; p += W) {
       const Rows<const T> block = {row(panel, v * W) + p, panel.rows - v * W, min(W, panel.cols - p), panel.stride};
-      pack_square(block, part, packed + p * N * W + v * W, N * W);
-    });
+      T* to = packed + p * N * W + v * W;
+      block.rows >= W&& block.cols == W ? pack_square<T, true>(block, to, N * W)
+                                        : pack_square<T, false>(block, to, N * W);
+    }
   }
 }
 

@@ -98,9 +98,7 @@ void apply_updated(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x,
   Frame frame(scratch);
   const Index open = in.first + in.size();
   const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
-  apply(map, x, z);
-  ops::causal_steps(x, map.X.rows(0, open), in.scale, bias_step, in.first, P);
-  ops::causal_update(P, map.G.rows(0, open), in.first, z);
+  ops::apply_updated(x, map.W, map.b[0], map.X.rows(0, open), map.G.rows(0, open), in.scale, bias_step, in.first, P, z);
 }
 
 /// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale. Spec section 10.
@@ -123,8 +121,7 @@ void apply_updated_vjp(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T
 /// The gradient step of a full mini-batch.
 template <class T>
 void commit(const InnerAffine<T>& map, std::type_identity_t<T> scale, std::type_identity_t<T> bias_step) {
-  ops::add_outer(-scale, map.X, map.G, map.W);
-  ops::add_column_sums(-scale * bias_step, map.G, map.b[0]);
+  ops::commit(scale, bias_step, map.X, map.G, map.W, map.b[0]);
 }
 
 /// Adjoint of `commit`: d_map.W and d_map.b pass through; adds to d_map.X, d_map.G and d_scale (one element).
@@ -153,8 +150,11 @@ void commit_vjp(const InnerAffine<T>& map, std::type_identity_t<T> scale, std::t
 /// out = [Q +] LN(Z): how every inner model ends.
 template <class T>
 void readout(ops::In<T> Z, ops::In<T> Q, const HeadSettings<T>& head, View<T> out) {
-  ops::layer_norm(Z, head.norm, out);
-  if (head.residual) ops::add(Q, out);
+  if (head.residual) {
+    ops::layer_norm(Z, head.norm, Q, out);
+  } else {
+    ops::layer_norm(Z, head.norm, out);
+  }
 }
 
 /// Adjoint of `readout`: dZ and dQ are written, and the rows whose sum is the gradient of the norm's weight. (That of

@@ -36,7 +36,7 @@ struct Chain {
     Frame frame(scratch);
     const auto rows = [&](const View<T>& open) { return open.rows(in.first, in.size()); };
 
-    copy(in.K, rows(state[0].X));
+    ops::copy(in.K, rows(state[0].X));
     for (std::size_t i = 0; i < depth; ++i) {
       if (i > 0) Spec::value(trace[i - 1].Z, rows(state[i].X));
       apply(state[i], rows(state[i].X), trace[i].Z);

@@ -20,7 +20,7 @@ struct LinearModel {
     const auto& [Z1, Z1_bar] = trace[0];
     const View<T> X1 = layer1.X.rows(in.first, in.size()), G1 = layer1.G.rows(in.first, in.size());
 
-    copy(in.K, X1);
+    ops::copy(in.K, X1);
     apply(layer1, X1, Z1);
     ops::reconstruction_gradient(Z1, in.target, head.norm, in.rate, G1);
 

@@ -25,15 +25,16 @@ struct MlpModel {
     const Index n = in.size();
     const View<T> X1 = layer1.X.rows(in.first, n), G1 = layer1.G.rows(in.first, n);
     const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
-    const View<T> d_X2 = in.take(frame, X2.cols()), X2_bar = in.take(frame, X2.cols());
+    const View<T> slope = in.take(frame, X2.cols()), d_X2 = in.take(frame, X2.cols());
+    const View<T> X2_bar = in.take(frame, X2.cols());
 
-    copy(in.K, X1);
+    ops::copy(in.K, X1);
     apply(layer1, X1, Z1);
-    ops::gelu(Z1, X2);
+    ops::gelu_and_slope(Z1, X2, slope);
     apply(layer2, X2, Z2);
     ops::reconstruction_gradient(Z2, in.target, head.norm, in.rate, G2);
     ops::matmul_transposed(G2, layer2.W, d_X2);
-    ops::gelu_gradient(Z1, d_X2, G1);
+    ops::multiply(d_X2, slope, G1);
 
     apply_updated(layer1, in, in.Q, head.bias_step, Z1_bar, scratch);
     ops::gelu(Z1_bar, X2_bar);
