@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Threads: OpenMP, for the one source that has a pragma. The runtime is linked by itself and not through
+# OpenMP says how many threads to use, to the one source that asks. The runtime is linked by itself and not through
 # OpenMP::OpenMP_CXX, whose compile flag would make Eigen start threads too.
 
 if(TTT_USE_OPENMP)
@@ -11,12 +11,12 @@ if(TTT_USE_OPENMP AND OpenMP_CXX_FOUND)
   set_source_files_properties(src/parallel.cpp PROPERTIES COMPILE_FLAGS "${OpenMP_CXX_FLAGS}")
   target_link_libraries(ttt PRIVATE
     "$<BUILD_INTERFACE:${OpenMP_CXX_LIBRARIES}>" $<INSTALL_INTERFACE:ttt::openmp_runtime>)
-  set(ttt_threads "OpenMP (${ttt_openmp_runtime})")
+  set(ttt_threads "as OpenMP says (${ttt_openmp_runtime})")
 else()
   set(ttt_openmp_runtime "")
   if(TTT_USE_OPENMP)
-    set(ttt_threads "one (OpenMP was not found)")
+    set(ttt_threads "one unless set (OpenMP was not found)")
   else()
-    set(ttt_threads "one (TTT_USE_OPENMP is off)")
+    set(ttt_threads "one unless set (TTT_USE_OPENMP is off)")
   endif()
 endif()

@@ -153,9 +153,6 @@ test_everything() { # arguments of ctest
   run ctest --test-dir "$root/build" --output-on-failure "$@"
 }
 
-# OpenMP's threads wait by spinning unless told otherwise, and so stop each other when the machine has other work too.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 word=${1:-}
 shift || true

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The only file that knows how threads are started and how the floating-point mode is set.
+// How many threads there are, how tasks are shared out among them, and how the floating-point mode is set.
 #include "ttt/parallel.hpp"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <exception>
 #include <limits>
 
+#include "thread_pool.hpp"
 #include "ttt/error.hpp"
 
 #ifdef _OPENMP
@@ -20,7 +21,25 @@
 
 namespace ttt {
 
+namespace {
+
+thread_local Index chosen_threads = 0;  // 0: none was chosen
+
+// Inside a task it is helping already, so that loops there are serial.
+constinit detail::ThreadPool pool;
+
+bool inside_openmp() {
+#ifdef _OPENMP
+  return omp_in_parallel() != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
 Index threads() {
+  if (chosen_threads > 0) return chosen_threads;
 #ifdef _OPENMP
   return omp_get_max_threads();
 #else
@@ -31,9 +50,7 @@ Index threads() {
 void set_threads(Index n) {
   require<ConfigError>(1 <= n && n <= std::numeric_limits<int>::max(), "threads: expected a number from 1 to ",
                        std::numeric_limits<int>::max(), ", found ", n);
-#ifdef _OPENMP
-  omp_set_num_threads(static_cast<int>(n));
-#endif
+  chosen_threads = n;
 }
 
 #if defined(__SSE__)
@@ -78,17 +95,17 @@ void run_serially(Index tasks, Task call, const void* body) {
   for (Index task = 0; task < tasks; ++task) call(body, task, 0);
 }
 
-#ifdef _OPENMP
-void run_in_parallel(Index tasks, int workers, Task call, const void* body) {
-  std::exception_ptr failure;
-  std::atomic<bool> failed = false;
+struct Loop {
+  Index tasks;
+  Task call;
+  const void* body;
   std::atomic<Index> next = 0;
-#pragma omp parallel num_threads(workers)
-  {
+  std::atomic<bool> failed = false;
+  std::exception_ptr failure = nullptr;  // of the one who set `failed`
+
+  void work(Index worker) noexcept {
     const FloatEnvironment environment;
-    const Index worker = omp_get_thread_num();
-    // A counter of our own: Clang's runtime allocates for every loop that it schedules.
-    for (Index task = next++; task < tasks && !failed.load(std::memory_order_relaxed); task = next++) {
+    for (Index task = next++; task < tasks && !failed; task = next++) {
       try {
         call(body, task, worker);
       } catch (...) {
@@ -96,20 +113,20 @@ void run_in_parallel(Index tasks, int workers, Task call, const void* body) {
       }
     }
   }
-  if (failure) std::rethrow_exception(failure);
-}
-#endif
+};
 
 }  // namespace
 
-void run_tasks(Index tasks, [[maybe_unused]] Index workers, Task call, const void* body) {
-#ifdef _OPENMP
+void run_tasks(Index tasks, Index workers, Task call, const void* body) {
   const Index team = std::min(tasks, workers);
-  if (team > 1 && !omp_in_parallel()) {
-    run_in_parallel(tasks, static_cast<int>(team), call, body);
-    return;
+  if (team > 1 && !inside_openmp()) {
+    Loop loop{.tasks = tasks, .call = call, .body = body};
+    const auto work = [](void* l, Index worker) { static_cast<Loop*>(l)->work(worker); };
+    if (pool.run(team - 1, work, &loop)) {
+      if (loop.failure) std::rethrow_exception(loop.failure);
+      return;
+    }
   }
-#endif
   run_serially(tasks, call, body);
 }
 

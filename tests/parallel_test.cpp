@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// parallel_for runs every task once, hands exceptions on, and leaves the caller's floating-point mode alone.
+// parallel_for runs every task once, on threads that come when they are needed and hold nobody up when they do not,
+// hands exceptions on, and leaves the caller's floating-point mode alone.
 #include "ttt/parallel.hpp"
 
 #include <gtest/gtest.h>
@@ -7,7 +8,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -16,6 +19,10 @@
 
 #ifdef __SSE__
 #include <pmmintrin.h>
+#endif
+#ifdef __unix__
+#include <sys/wait.h>
+#include <unistd.h>
 #endif
 
 #include "ttt/error.hpp"
@@ -66,7 +73,6 @@ TEST_F(Parallel, OneWorkerAtATimeOwnsItsScratch) {
 
 TEST_F(Parallel, UsesThatManyThreads) {
   ttt::set_threads(3);
-  if (ttt::threads() == 1) GTEST_SKIP() << "built without OpenMP";
   EXPECT_EQ(ttt::threads(), 3);
   EXPECT_EQ(ttt::workers(100, 1e9), 3);
   EXPECT_EQ(ttt::workers(2, 1e9), 2);
@@ -77,6 +83,52 @@ TEST_F(Parallel, UsesThatManyThreads) {
     while (arrived < 3) std::this_thread::yield();
   });
   EXPECT_EQ(arrived, 3);
+}
+
+TEST_F(Parallel, ThreadsComeAwakeOrAsleep) {
+  // A few of the threads there are, then all of them, as 16 is more than any other test asks for.
+  for (const int all : {2, 3, 16}) {
+    for (int repeat = 0; repeat < 200; ++repeat) {
+      const auto pause = std::chrono::microseconds(repeat < 190 ? repeat : 5000);
+      const auto end = std::chrono::steady_clock::now() + pause;
+      while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      std::atomic<int> arrived = 0;
+      ttt::parallel_for(all, all, [&](Index, Index) {
+        ++arrived;
+        while (arrived < all) std::this_thread::yield();  // with fewer threads this would never end
+      });
+      ASSERT_EQ(arrived, all);
+    }
+  }
+}
+
+TEST_F(Parallel, WhoeverWaitsForLongSleeps) {
+  const std::chrono::milliseconds nap(100);
+  std::clock_t before = 0;  // of the processor's time that all threads used
+  std::atomic<int> arrived = 0;
+  std::atomic<bool> done = false;
+  ttt::parallel_for(2, 2, [&](Index, Index worker) {
+    ++arrived;
+    while (arrived < 2) std::this_thread::yield();
+    if (worker == 0) {
+      before = std::clock();
+    } else {
+      std::this_thread::sleep_for(nap);
+      done = true;
+    }
+  });
+  EXPECT_TRUE(done);                 // the caller has waited for the other's task
+  std::this_thread::sleep_for(nap);  // the other waits for another loop
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 20);
+}
+
+TEST_F(Parallel, SetThreadsSpeaksForTheCallingThread) {
+  const Index before = ttt::threads();
+  ttt::set_threads(before + 1);
+  Index elsewhere = 0;
+  std::thread([&] { elsewhere = ttt::threads(); }).join();
+  EXPECT_EQ(elsewhere, before);
+  EXPECT_EQ(ttt::threads(), before + 1);
 }
 
 TEST_F(Parallel, LittleWorkStaysSerial) {
@@ -113,7 +165,7 @@ TEST_F(Parallel, NestedLoopsAreSerial) {
     const std::thread::id outer = std::this_thread::get_id();
     ttt::parallel_for(5, 4, [&](Index j, Index worker) {
       ++at(done, i * 5 + j);
-      if (ttt::threads() > 1 && (worker != 0 || std::this_thread::get_id() != outer)) serial = false;
+      if (worker != 0 || std::this_thread::get_id() != outer) serial = false;
     });
   });
   for (Index i = 0; i < 20; ++i) EXPECT_EQ(at(done, i), 1);
@@ -132,6 +184,36 @@ TEST_F(Parallel, SeveralCallersAtOnce) {
   for (std::thread& thread : threads) thread.join();
   for (const std::atomic<Index>& sum : sums) EXPECT_EQ(sum, 50 * 4950);
 }
+
+TEST_F(Parallel, NoCallerWaitsForTheLoopOfAnother) {
+  std::atomic<bool> other_is_done = false;
+  ttt::parallel_for(2, 2, [&](Index task, Index) {
+    if (task == 0) {
+      std::atomic<Index> sum = 0;
+      std::thread([&] { ttt::parallel_for(100, 2, [&](Index i, Index) { sum += i; }); }).join();
+      EXPECT_EQ(sum, 4950);
+      other_is_done = true;
+    }
+    while (!other_is_done) std::this_thread::yield();
+  });
+}
+
+#ifdef __unix__
+TEST_F(Parallel, NoCallerWaitsForThreadsThatDoNotCome) {
+  ttt::parallel_for(4, 4, [](Index, Index) {});  // there are threads now, but not in the child of a fork
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);
+    Index sum = 0;
+    ttt::parallel_for(100, 4, [&](Index task, Index) { sum += task; });
+    _exit(sum == 4950 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 TEST_F(Parallel, SetThreadsRefusesWhatIsNotANumberOfThreads) {
   const Index before = ttt::threads();
