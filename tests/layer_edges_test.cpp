@@ -88,6 +88,24 @@ TYPED_TEST(LayerEdges, TheFirstCallReservesForEveryPlaceInAMiniBatch) {
   }
 }
 
+TYPED_TEST(LayerEdges, ATapeSaysWhatInnerWeightsTake) {
+  using T = typename TypeParam::T;
+  using M = typename TypeParam::Model;
+  Rng rng(1);
+  const TypeParam layer(config, rng);
+  LayerTape<M> tape;
+  EXPECT_EQ(tape.inner_weight_bytes(), 0);
+  auto state = layer.start(2);
+  Workspace work;
+  Tensor<T, 3> x({2, 1, 24});
+  layer.forward(x, state, tape, work, x);
+  // One mini-batch: the weights before it, in every head of both streams.
+  Index numbers = 0;
+  for (const auto& map : state.streams[0].maps) numbers += map.W.size() + map.b.size();
+  EXPECT_EQ(tape.inner_weight_bytes(), 2 * numbers * Index(sizeof(T)));
+  EXPECT_LT(tape.inner_weight_bytes(), tape.bytes());
+}
+
 TYPED_TEST(LayerEdges, AnInnerRateThatIsNoRateIsRefused) {
   using T = typename TypeParam::T;
   Rng rng(1);

@@ -26,6 +26,8 @@ class LayerTape {
   LayerTape& operator=(const LayerTape&) = delete;
 
   Index bytes() const { return memory_.bytes(); }
+  /// Of these, what the inner weights take.
+  Index inner_weight_bytes() const { return record_.inner_weight_bytes(); }
 
  private:
   template <InnerModel>

@@ -42,6 +42,18 @@ struct LayerRecord {
     return record;
   }
 
+  Index inner_weight_bytes() const {
+    Index numbers = 0;
+    for (Index i = 0; i < saved.extent(0); ++i) {
+      for (Index h = 0; h < saved.extent(1); ++h) {
+        for (Index g = 0; g < saved.extent(2); ++g) {
+          for (const auto& map : saved[i][h][g]) numbers += map.W.size() + map.b.size();
+        }
+      }
+    }
+    return numbers * static_cast<Index>(sizeof(T));
+  }
+
   /// For `forward`: keeps the weights before every group-th mini-batch, the first time with the open rows.
   auto saver(Index mini_batch_size) const {
     return [this, mini_batch_size](Index i, Index h, Index mini_batch, const HeadState<M>& state) {
