@@ -26,8 +26,8 @@ void matmul(benchmark::State& state, Version version) {
   Rng rng(1);
   Data A = normal<float>({m, k}, rng), B = normal<float>({k, n}, rng), C({m, n});
   run(
-      state, version, C, [&] { ops::matmul(A, B, C.view()); }, [&] { map_of(C).noalias() = map_of(A) * map_of(B); });
-  count(state, "FLOP", 2 * real(m * k * n));
+      state, version, C, [&] { ops::matmul(A, B, C.view()); }, [&] { map_of(C).noalias() = map_of(A) * map_of(B); },
+      [&](const Meter& meter) { meter.flop(2 * real(m * k * n)); });
 }
 
 /// C = A B^T. [m, k] [n, k]: 2 m k n FLOP
@@ -37,8 +37,8 @@ void matmul_transposed(benchmark::State& state, Version version) {
   Data A = normal<float>({m, k}, rng), B = normal<float>({n, k}, rng), C({m, n});
   run(
       state, version, C, [&] { ops::matmul_transposed(A, B, C.view()); },
-      [&] { map_of(C).noalias() = map_of(A) * map_of(B).transpose(); });
-  count(state, "FLOP", 2 * real(m * k * n));
+      [&] { map_of(C).noalias() = map_of(A) * map_of(B).transpose(); },
+      [&](const Meter& meter) { meter.flop(2 * real(m * k * n)); });
 }
 
 /// C += alpha A^T B. [r, m] [r, n]: 2 r m n FLOP
@@ -49,8 +49,8 @@ void add_outer(benchmark::State& state, Version version) {
   const float alpha = -0.5f;
   run(
       state, version, C, [&] { ops::add_outer(alpha, A, B, C.view()); },
-      [&] { map_of(C).noalias() += alpha * map_of(A).transpose() * map_of(B); });
-  count(state, "FLOP", 2 * real(r * m * n));
+      [&] { map_of(C).noalias() += alpha * map_of(A).transpose() * map_of(B); },
+      [&](const Meter& meter) { meter.flop(2 * real(r * m * n)); });
 }
 
 /// Z_t = x_t W + b - scale_t sum_{s <= t} (x_t . X_s + 1) G_s. [b, k] [k, n], and two triangles of b (b + 1) / 2 rows
@@ -69,8 +69,8 @@ void apply_updated(benchmark::State& state, Version version) {
         map_of(Z).rowwise() += map_of(bias).row(0);
         map_of(P).noalias() = map_of(x) * map_of(X).transpose();
         plain::causal_update(map_of(P), map_of(G), scale, weights, map_of(Z));
-      });
-  count(state, "FLOP", real(2 * b * k * n + b * (b + 1) * (k + n)));
+      },
+      [&](const Meter& meter) { meter.flop(real(2 * b * k * n + b * (b + 1) * (k + n))); });
 }
 
 /// Reads and writes every element once.
@@ -81,8 +81,8 @@ void layer_norm(benchmark::State& state, Version version) {
   const plain::Norm norm = random_norm(n);
   run(
       state, version, y, [&] { ops::layer_norm(x, norm_weights(norm), y.view()); },
-      [&] { plain::layer_norm(map_of(x), norm, map_of(y)); });
-  count(state, "bytes", 2 * sizeof(float) * real(rows * n));
+      [&] { plain::layer_norm(map_of(x), norm, map_of(y)); },
+      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * n)); });
 }
 
 /// Reads two matrices and writes one.
@@ -94,8 +94,8 @@ void reconstruction_gradient(benchmark::State& state, Version version) {
   const plain::Vector rate = plain::Vector::Random(rows);
   run(
       state, version, G, [&] { ops::reconstruction_gradient(Z, target, norm_weights(norm), view_of(rate), G.view()); },
-      [&] { plain::reconstruction_gradient(map_of(Z), map_of(target), norm, rate, 0, map_of(G)); });
-  count(state, "bytes", 3 * sizeof(float) * real(rows * n));
+      [&] { plain::reconstruction_gradient(map_of(Z), map_of(target), norm, rate, 0, map_of(G)); },
+      [&](const Meter& meter) { meter.bytes(3 * sizeof(float) * real(rows * n)); });
 }
 
 /// Reads and writes every element once.
@@ -104,8 +104,8 @@ void gelu(benchmark::State& state, Version version) {
   Rng rng(1);
   Data z = normal<float>({rows, n}, rng), y({rows, n});
   run(
-      state, version, y, [&] { ops::gelu(z, y.view()); }, [&] { plain::gelu(map_of(z), map_of(y)); });
-  count(state, "bytes", 2 * sizeof(float) * real(rows * n));
+      state, version, y, [&] { ops::gelu(z, y.view()); }, [&] { plain::gelu(map_of(z), map_of(y)); },
+      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * n)); });
 }
 
 /// Reads the logits and writes their gradients in their place; so the next iteration has other logits.
@@ -118,8 +118,8 @@ void cross_entropy(benchmark::State& state, Version version) {
   Tensor<float, 1> loss({rows});
   run(
       state, version, logits, [&] { ops::cross_entropy(logits.view(), target, 1.0f, loss); },
-      [&] { plain::cross_entropy(map_of(logits), target.data(), 1.0f, loss.data()); });
-  count(state, "bytes", 2 * sizeof(float) * real(rows * vocabulary));
+      [&] { plain::cross_entropy(map_of(logits), target.data(), 1.0f, loss.data()); },
+      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * vocabulary)); });
 }
 
 /// Reads gradients, parameters and both moments, and writes the last three. All of it is 128 MiB, to leave the
@@ -142,8 +142,8 @@ void adamw(benchmark::State& state, Version version) {
   run(
       state, version, updated,
       [&] { kernels<float>().adamw(step, n, gradient.data(), row(0).data(), row(1).data(), row(2).data()); },
-      [&] { plain::adamw(step, map_of(gradient), map(row(0)), map(row(1)), map(row(2))); });
-  count(state, "bytes", 7 * sizeof(float) * real(n));
+      [&] { plain::adamw(step, map_of(gradient), map(row(0)), map(row(1)), map(row(2))); },
+      [&](const Meter& meter) { meter.memory_bytes(7 * sizeof(float) * real(n)); });
 }
 
 /// The products of the inner models: with W1 of TTT-Linear, W1 and W2 of TTT-MLP.

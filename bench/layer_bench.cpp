@@ -28,9 +28,9 @@ void forward(benchmark::State& state) {
   LayerState<M> stream = layer.start(1);
   Workspace work;
   layer.forward(x, stream, work, y);  // makes `work` as large as it will be
-  for (auto _ : state) layer.forward(x, stream, work, y);
-  count(state, "tokens", real(time));
-  count(state, "FLOP", real(time) * flop_per_token<M>(layer.config()));
+  const Meter meter = measure(state, threads(), [&] { layer.forward(x, stream, work, y); });
+  meter.tokens(real(time));
+  meter.flop(real(time) * flop_per_token<M>(layer.config()));
 }
 
 /// Of one forward pass, whose tape is read again and again. The forward pass is not timed.
@@ -51,9 +51,9 @@ void backward(benchmark::State& state) {
     layer.backward(tape, dy, d_stream, work, dx, gradient);
   };
   once();  // makes `work` as large as it will be
-  for (auto _ : state) once();
-  count(state, "tokens", real(time));
-  count(state, "FLOP", 2 * real(time) * flop_per_token<M>(layer.config()));
+  const Meter meter = measure(state, threads(), once);
+  meter.tokens(real(time));
+  meter.flop(2 * real(time) * flop_per_token<M>(layer.config()));
 }
 
 using Linear = LinearModel<float>;

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The same mathematics as one writes it with Eigen, sizes known at run time. It is compiled with the program's own
-// flags, as in anybody's program: without -march=native Eigen uses the instruction set that every x86-64 has.
+// The same mathematics as one writes it with Eigen, sizes known at run time.
 #pragma once
-
-#include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
 #include <cmath>
@@ -96,10 +93,5 @@ inline void adamw(const AdamwStep& step, const In& gradient, Out p, Out m, Out v
               real(step.rate / step.correction1) * m.array() /
                   ((v.array() * real(1 / step.correction2)).sqrt() + real(step.epsilon));
 }
-
-inline const bool context_is_set = [] {
-  benchmark::AddCustomContext("Eigen instruction sets", Eigen::SimdInstructionSetsInUse());
-  return true;
-}();
 
 }  // namespace ttt::bench::plain

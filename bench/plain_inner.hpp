@@ -2,10 +2,9 @@
 // The two inner models of the paper as one writes them with Eigen, in the dual form, a whole mini-batch at a time.
 #pragma once
 
+#include <array>
+
 #include "plain_eigen.hpp"
-#include "ttt/inner/linear.hpp"
-#include "ttt/inner/mlp.hpp"
-#include "ttt/layer_state.hpp"
 
 namespace ttt::bench::plain {
 
@@ -18,13 +17,18 @@ struct Piece {
   Index first;
 };
 
+/// Where a map begins: W [in, out], b [out].
+struct Start {
+  const float *W, *b;
+  Index in, out;
+};
+
 /// An affine map and its steps; memory for scores is kept from call to call.
 class Map {
  public:
-  template <class State>
-  Map(const State& start, Index b)
-      : W(Eigen::Map<const Matrix>(start.W.data(), start.W.extent(1), start.W.extent(2))),
-        b_(Eigen::Map<const Row>(start.b.data(), start.b.size())),
+  Map(const Start& start, Index b)
+      : W(Eigen::Map<const Matrix>(start.W, start.in, start.out)),
+        b_(Eigen::Map<const Row>(start.b, start.out)),
         P_(b, b),
         weights_(b, b) {}
 
@@ -53,8 +57,8 @@ class Map {
 
 class Linear {
  public:
-  Linear(const StreamState<LinearModel<float>>& start, Index b)
-      : layer1_(start.maps[0], b), Z1_(b, layer1_.W.cols()), G1_(b, layer1_.W.cols()) {}
+  Linear(const std::array<Start, 1>& start, Index b)
+      : layer1_(start[0], b), Z1_(b, layer1_.W.cols()), G1_(b, layer1_.W.cols()) {}
 
   void mini_batch(const Piece& in, Out out) {
     layer1_.apply(in.K, Z1_);
@@ -72,7 +76,7 @@ class Linear {
 
 class Mlp {
  public:
-  Mlp(const StreamState<MlpModel<float>>& start, Index b) : layer1_(start.maps[0], b), layer2_(start.maps[1], b) {
+  Mlp(const std::array<Start, 2>& start, Index b) : layer1_(start[0], b), layer2_(start[1], b) {
     for (Matrix* wide : {&Z1_, &X2_, &d_X2_, &G1_}) wide->resize(b, layer1_.W.cols());
     for (Matrix* narrow : {&Z2_, &G2_}) narrow->resize(b, layer2_.W.cols());
   }

@@ -23,10 +23,10 @@ void train(benchmark::State& state, LayerType type) {
   config.batch_size = 4;
   Trainer<float> trainer(std::move(model), TextWindows(std::move(text), window, /*seed=*/1), config);
   trainer.step();  // takes the memory that all steps work in
-  for (auto _ : state) trainer.step();
+  const Meter meter = measure(state, threads(), [&] { trainer.step(); });
   const double tokens = real(config.batch_size * config.micro_batches * window);
-  count(state, "tokens", tokens);
-  count(state, "FLOP", 3 * tokens * flop_per_token(model_config));
+  meter.tokens(tokens);
+  meter.flop(3 * tokens * flop_per_token(model_config));
 }
 
 void settings(benchmark::internal::Benchmark* b) { b->Apply(set_clock)->Unit(benchmark::kMillisecond); }

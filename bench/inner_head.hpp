@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// One head and the sequence that it reads, as the layer would hand them to the walk.
+#pragma once
+
+#include "ttt/layer_state.hpp"
+#include "ttt/walk.hpp"
+#include "work.hpp"
+
+namespace ttt::bench {
+
+/// Everything stays in the second cache for head sizes up to 128.
+inline constexpr Index head_time = 256;
+
+/// Rates and scales are of the sizes that a fresh layer has.
+template <InnerModel M>
+struct Head {
+  explicit Head(Index D)
+      : Q({head_time, D}),
+        K({head_time, D}),
+        target({head_time, D}),
+        out({head_time, D}),
+        rate({head_time}),
+        scale({16}),
+        norm_weight({D}),
+        norm_bias({D}),
+        stream(StreamState<M>::zeros({.hidden_size = D, .num_heads = 1, .mini_batch_size = scale.size()})) {
+    Rng rng(1);
+    for (auto* rows : {&Q, &K, &target}) *rows = normal<float>(rows->shape(), rng);
+    fill(rate.view(), static_cast<float>(M::default_base_lr) / 2 / static_cast<float>(D));
+    for (Index t = 0; t < scale.size(); ++t) scale[t] = 1 / static_cast<float>(t + 1);
+    fill(norm_weight.view(), 1);
+    for (auto& map : stream.maps) fill_normal<float>({map.W.data(), {map.W.size()}}, 0.02, rng);
+  }
+
+  HeadSequence<float> sequence() const { return {Q, K, target, rate}; }
+  HeadSettings<float> settings() const { return {{norm_weight.data(), norm_bias.data()}, true, 1.0f}; }
+  /// One walk over the sequence, in mini-batches of 16.
+  double flop() const { return real(head_time) * inner_flop<M>(Q.extent(1), scale.size()); }
+
+  /// Goes on with the weights that the walk before left, as a stream does.
+  template <class F>
+  void walk(const F& before_mini_batch) {
+    ttt::walk<M>(stream.head(0), 0, settings(), scale, sequence(), out, scratch, before_mini_batch);
+  }
+  void walk() {
+    walk([](Index, const Tokens<float>&) {});
+  }
+
+  Tensor<float, 2> Q, K, target, out;       // [time, D]
+  Tensor<float, 1> rate, scale;             // [time], [mini_batch]
+  Tensor<float, 1> norm_weight, norm_bias;  // [D]
+  StreamState<M> stream;
+  Workspace scratch;
+};
+
+}  // namespace ttt::bench
