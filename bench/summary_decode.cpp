@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Rows of decoding, one token at a time.
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "layer_forward.hpp"
+#include "summary.hpp"
+#include "ttt/model.hpp"
+
+namespace ttt::bench {
+namespace {
+
+using Linear = LinearModel<float>;
+
+/// Lines of 64 bytes in which two tensors of one shape differ, in bytes.
+template <class Tensor>
+double changed_bytes(const Tensor& a, const Tensor& b) {
+  constexpr Index line = 64 / sizeof(float);
+  double bytes = 0;
+  for (Index i = 0; i < a.size(); i += line) {
+    const std::size_t n = sizeof(float) * static_cast<std::size_t>(std::min(line, a.size() - i));
+    if (std::memcmp(a.data() + i, b.data() + i, n) != 0) bytes += static_cast<double>(n);
+  }
+  return bytes;
+}
+
+/// Bytes that a token moves in one head of size 64, each once:
+///   read                   weights W and b, the rows X and G that are open already
+///   written                what differs in the state afterwards
+///   inputs and outputs     a row each of queries, keys, targets and outputs, and the rate
+/// The mean over a mini-batch, of which the last token takes the gradient step.
+Spread moved_bytes() {
+  constexpr Index D = 64;
+  LayerForward<Linear> one(D, 1, 1);
+  std::vector<double> all;
+  for (Index t = 0; t < one.layer.config().mini_batch_size; ++t) {
+    fill_normal<float>({one.x.data(), {D}}, 1, one.rng);
+    StreamState<Linear> before = one.stream.streams[0];
+    one.run();
+    double bytes = sizeof(float) * real(4 * D + 1);
+    for (const auto& map : before.maps) {
+      bytes += sizeof(float) * real(map.W.size() + map.b.size() + t * (map.X.extent(2) + map.G.extent(2)));
+    }
+    StreamState<Linear>::visit([&](const std::string&, auto& a, auto& b) { bytes += changed_bytes(a, b); }, before,
+                               one.stream.streams[0]);
+    all.push_back(bytes);
+  }
+  double sum = 0;
+  for (const double bytes : all) sum += bytes;
+  return Spread(quantile(all, 0), sum / static_cast<double>(all.size()), quantile(all, 1));
+}
+
+/// Tokens per second of a language model of 125 million parameters, one stream, logits of every token included.
+Spread tokens_per_second(LayerType type, WeightFormat format) {
+  Rng rng(1);
+  Model model({.hidden_size = 768, .num_layers = 12, .num_heads = 12, .layer_type = type}, rng);
+  convert(model.params(), format);
+  Tensor<Token, 2> token({1, 1});
+  Tensor<float, 2> logits({1, model.config().vocab_size});
+  ModelState<float> stream = model.start(1);
+  Workspace work;
+  constexpr int mini_batch = 16;
+  std::vector<double> all;
+  repeat(1, [&] {
+    const double seconds = time_of(thread_seconds, [&] {
+      for (int i = 0; i < mini_batch; ++i) {
+        token[0][0] = (token[0][0] + 1) % 1000;
+        model.forward_last(token, stream, work, logits);
+      }
+    });
+    all.push_back(mini_batch / seconds);
+  });
+  return Spread(all);
+}
+
+}  // namespace
+
+void add_decode_rows(std::vector<Row>& rows) {
+  rows.push_back({"decode_bytes", "bytes for a token in a head", moved_bytes});
+  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+    for (const WeightFormat format : {WeightFormat::full, WeightFormat::bf16, WeightFormat::q8}) {
+      const std::string suffix = format == WeightFormat::full ? "" : std::string("_") + name(format);
+      rows.push_back({"decode_" + std::string(name(type)) + "_125m" + suffix, "tokens/s",
+                      [=] { return tokens_per_second(type, format); }});
+    }
+  }
+}
+
+}  // namespace ttt::bench
