@@ -55,18 +55,12 @@ void each_group(Size rows, F f) {
   });
 }
 
-/// f(first column, Constant<vectors>, part of the last vector) for panels of `max` vectors, then of fewer. A panel of
-/// one vector may be ragged.
+/// f(first column, Constant<vectors>, part of the last vector) for panels of `max` vectors, then of fewer. What is left
+/// of the columns is a panel of one vector.
 template <class T, int max, class F>
 void each_panel(Size cols, F f) {
   constexpr Size W = Vec<T>::size;
-  each_group<max>(cols / W, [&](Size v, auto count) {
-    if constexpr (decltype(count)::value > 1) {
-      f(v * W, count, Whole{});
-    } else {
-      f(v * W, count, First{W});
-    }
-  });
+  each_group<max>(cols / W, [&](Size v, auto count) { f(v * W, count, Whole{}); });
   if (cols % W > 0) f(cols / W * W, Constant<1>{}, First{cols % W});
 }
 
