@@ -6,15 +6,15 @@ target_compile_options(ttt PRIVATE -fno-fast-math -ffp-contract=off -fno-math-er
 
 include(CheckCXXSourceCompiles)
 
-# Adds src/kernels/<isa>.cpp with its flags, if they compile `expression` for x86-64.
-function(ttt_add_kernels isa flags expression)
+# Adds src/kernels/<isa>.cpp with its flags, if they compile `expression` for a machine that `machine` is defined on.
+function(ttt_add_kernels isa machine header flags expression)
   string(TOUPPER ${isa} ISA)
   set(CMAKE_REQUIRED_FLAGS "${flags}")
   check_cxx_source_compiles("
-    #include <immintrin.h>
-    #ifndef __x86_64__
+    #ifndef ${machine}
     #error other machine
     #endif
+    #include <${header}>
     int main() { (void)${expression}; }" TTT_COMPILES_${ISA})
   if(NOT TTT_COMPILES_${ISA})
     return()
@@ -26,6 +26,8 @@ function(ttt_add_kernels isa flags expression)
 endfunction()
 
 set(ttt_kernels "scalar")
-ttt_add_kernels(avx2 "-mavx2 -mfma" "_mm256_fmadd_ps(__m256(), __m256(), __m256())")
-ttt_add_kernels(avx512 "-mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512"
+ttt_add_kernels(avx2 __x86_64__ immintrin.h "-mavx2 -mfma" "_mm256_fmadd_ps(__m256(), __m256(), __m256())")
+ttt_add_kernels(avx512 __x86_64__ immintrin.h
+  "-mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512"
   "_mm512_fmadd_ps(__m512(), __m512(), __m512())")
+ttt_add_kernels(neon __aarch64__ arm_neon.h "" "vfmaq_f64(float64x2_t(), float64x2_t(), float64x2_t())")

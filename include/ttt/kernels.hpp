@@ -11,7 +11,7 @@
 //    (float).
 //  - A sum over rows (`add_outer`, `sum_squares`) is cut at fixed places and the pieces are added in a binary tree.
 //  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
-// So scalar, AVX2 and AVX-512 tables agree to the last bit.
+// So scalar, AVX2, AVX-512 and NEON tables agree to the last bit.
 #pragma once
 
 #include <cstddef>

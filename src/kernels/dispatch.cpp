@@ -36,6 +36,9 @@ constexpr Table tables[] = {
      },
      &avx512_float, &avx512_double},
 #endif
+#ifdef TTT_HAVE_NEON
+    {Isa::neon, [] { return true; }, &neon_float, &neon_double},
+#endif
 };
 
 constexpr Isa every_isa[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon};

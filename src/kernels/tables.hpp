@@ -6,7 +6,7 @@
 
 namespace ttt {
 
-extern const Kernels<float> scalar_float, avx2_float, avx512_float;
-extern const Kernels<double> scalar_double, avx2_double, avx512_double;
+extern const Kernels<float> scalar_float, avx2_float, avx512_float, neon_float;
+extern const Kernels<double> scalar_double, avx2_double, avx512_double, neon_double;
 
 }  // namespace ttt
