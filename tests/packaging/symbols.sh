@@ -9,14 +9,36 @@ fail() { # message, offending lines
   status=1
 }
 
-# An inline function shared with other objects may win at link time in its AVX form and crash a machine without AVX.
-weak_symbols() {
-  local object weak
+# An inline function shared with other objects may win at link time in its AVX form and crash a machine without AVX: of
+# the objects with flags of their own, others may see nothing but the tables.
+tables_alone() {
+  local object isa others
   for object in $OBJECTS; do
     case $object in
-      *avx*)
-        weak=$("$NM" -C --defined-only "$object" | awk '$2 ~ /^[WVu]$/' || true)
-        [[ -z $weak ]] || fail "weak symbols in $object" "$weak"
+      */kernels/avx2.* | */kernels/avx512.* | */kernels/neon.*)
+        isa=$(basename "$object")
+        isa=${isa%%.*}
+        others=$("$NM" -C -g --defined-only "$object" | grep -Ev " ttt::${isa}_(float|double)\$" || true)
+        [[ -z $others ]] || fail "symbols of $object that others may use" "$others"
+        ;;
+    esac
+  done
+}
+
+# The names of all instructions of AVX and its successors begin with v, and of no others that a compiler makes.
+baseline_elsewhere() {
+  local object found
+  # shellcheck disable=SC2086
+  if "$CXX" $CXX_FLAGS -dM -E -x c++ /dev/null | grep __AVX__; then
+    echo "Compiled for machines with AVX only: $CXX_FLAGS"
+    return
+  fi
+  for object in $OBJECTS; do
+    case $object in
+      */kernels/avx*) ;;
+      *)
+        found=$("$OBJDUMP" -d --no-show-raw-insn "$object" | awk '$1 ~ /:$/ && $2 ~ /^v/ && n++ < 3')
+        [[ -z $found ]] || fail "AVX in $object" "$found"
         ;;
     esac
   done
@@ -39,16 +61,21 @@ exports() {
   grep -q '^_ZN3ttt' <<< "$all" || fail "no symbol of ttt is exported" "$LIBRARY"
   foreign=$(grep -Ev "$ours" <<< "$all" || true)
   [[ -z $foreign ]] || fail "exported, but not of ttt" "$foreign"
-  kernels=$(grep -Ei 'avx|scalar' <<< "$all" || true)
+  kernels=$(grep -Ei 'avx|neon|scalar' <<< "$all" || true)
   [[ -z $kernels ]] || fail "exported kernels" "$kernels"
+}
+
+objects() {
+  tables_alone
+  baseline_elsewhere
+  libm_functions
 }
 
 case ${1:-default} in
   exports) exports ;;
-  objects) weak_symbols; libm_functions ;;
+  objects) objects ;;
   default)
-    weak_symbols
-    libm_functions
+    objects
     if ((SHARED)); then exports; fi
     ;;
 esac
