@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds tests/consumer in the form that $1 names, and compares the bits it computes with those of $REFERENCE.
+# Builds tests/consumer in the form that $1 names, and compares the bits it computes with the committed ones.
 set -euo pipefail
 
 form=$1
@@ -65,8 +65,4 @@ case $form in
     ;;
 esac
 
-expected=$("$REFERENCE")
-found=$("$program")
-test -n "$expected"
-diff <(echo "$expected") <(echo "$found")
-echo "$found"
+"$program" | diff "$SOURCE_DIR/tests/consumer/checksums.txt" -
