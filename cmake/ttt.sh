@@ -21,6 +21,7 @@ END
 
 needed_by_demo=(g++ make cmake libeigen3-dev nlohmann-json3-dev)
 needed_by_test=("${needed_by_demo[@]}" libgtest-dev libbenchmark-dev pkg-config)
+needed_by_long=(g++-aarch64-linux-gnu qemu-user) # tests on machines that this one is not
 text=bible-kjv # the text that the demo learns, if it can be had
 
 print=false
@@ -52,6 +53,8 @@ is_there() { # Debian package
     pkg-config) command -v pkg-config || command -v pkgconf ;;
     binutils) command -v nm ;;
     clang) command -v clang++ ;;
+    g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ ;;
+    qemu-user) command -v qemu-x86_64 && command -v qemu-aarch64 ;;
     bible-kjv) command -v bible ;;
     libeigen3-dev) cmake_finds Eigen3 ;;
     nlohmann-json3-dev) cmake_finds nlohmann_json ;;
@@ -144,6 +147,7 @@ demo() { # arguments of the demo
 test_everything() { # arguments of ctest
   if "$install"; then
     provide "${needed_by_test[@]}"
+    if "$long"; then provide "${needed_by_long[@]}"; fi
   fi
   if ! "$long"; then
     set -- -LE long "$@"

@@ -43,6 +43,9 @@ expect "/build/examples/demo/demo --steps 5"
 output=$(ttt debian test --print)
 expect "libgtest-dev libbenchmark-dev"
 expect "-LE long"
+refuse qemu-user
+output=$(ttt debian test --long --print)
+expect "apt-get install -y --no-install-recommends g++-aarch64-linux-gnu qemu-user"
 output=$(ttt debian test --long --print --no-install -R walk)
 refuse apt-get
 refuse "-LE long"
