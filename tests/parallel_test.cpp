@@ -17,14 +17,12 @@
 #include <thread>
 #include <vector>
 
-#ifdef __SSE__
-#include <pmmintrin.h>
-#endif
 #ifdef __unix__
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
 
+#include "support/flush_denormals.hpp"
 #include "ttt/error.hpp"
 #include "ttt/tensor.hpp"
 
@@ -242,13 +240,10 @@ float third() {
   return x;
 }
 
-/// Rounds downward and, on x86, flushes denormals.
+/// Rounds downward and, where the machine can, flushes denormals.
 void enter_another_mode() {
   std::fesetround(FE_DOWNWARD);
-#ifdef __SSE__
-  _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
-  _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
-#endif
+  ttt::support::flush_denormals(true);
 }
 
 /// What tells one floating-point mode from another.
@@ -326,31 +321,26 @@ TEST(FloatEnvironment, IsThatOfTheLibraryOnEveryWorker) {
   EXPECT_EQ(mode(), expected);
 }
 
-#ifdef __SSE__
 TEST(FloatEnvironment, KeepsDenormalsAndThenFlushesAsBefore) {
-  const unsigned before = _mm_getcsr();
-  _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
-  _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+  if (!ttt::support::can_flush_denormals) GTEST_SKIP();
+  ttt::support::flush_denormals(true);
   const float flushed = half_of_smallest();
   float inside = 0;
   {
     const ttt::FloatEnvironment environment;
     inside = half_of_smallest();
   }
-  const bool ftz = _MM_GET_FLUSH_ZERO_MODE() == _MM_FLUSH_ZERO_ON;
-  const bool daz = _MM_GET_DENORMALS_ZERO_MODE() == _MM_DENORMALS_ZERO_ON;
+  const bool after = ttt::support::flushes_denormals();
   std::vector<float> in_tasks(64);
   ttt::parallel_for(64, 4, [&](Index task, Index) { in_tasks[static_cast<std::size_t>(task)] = half_of_smallest(); });
-  const bool ftz_after_loop = _MM_GET_FLUSH_ZERO_MODE() == _MM_FLUSH_ZERO_ON;
-  _mm_setcsr(before);
+  const bool after_loop = ttt::support::flushes_denormals();
+  ttt::support::flush_denormals(false);
 
   EXPECT_EQ(flushed, 0.0f);
   EXPECT_EQ(inside, std::numeric_limits<float>::min() / 2);
-  EXPECT_TRUE(ftz);
-  EXPECT_TRUE(daz);
-  EXPECT_TRUE(ftz_after_loop);
+  EXPECT_TRUE(after);
+  EXPECT_TRUE(after_loop);
   for (const float x : in_tasks) EXPECT_EQ(x, std::numeric_limits<float>::min() / 2);
 }
-#endif
 
 }  // namespace
