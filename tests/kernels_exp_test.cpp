@@ -15,7 +15,7 @@ namespace {
 
 template <class T>
 T exp_of(T x) {
-  return exp<T>(Vec<T>::broadcast(x)).first();
+  return exp(Vectors<T, 1>::broadcast(x)).at[0].first();
 }
 
 /// The worst error over [low, high), in units of the last place.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// exp and the logistic function of a vector, from fused multiply-adds only.
+// exp and the logistic function of vectors, from fused multiply-adds only.
 #pragma once
 
-#include "kernels/common.hpp"
+#include "kernels/vectors.hpp"
 
 namespace ttt {
 namespace {
@@ -48,33 +48,33 @@ constexpr ExpSeries<T> make_exp_series() {
 }
 
 /// exp(x) = 2^n exp(r), n = round(x / ln 2). Infinite where T overflows, 0 where the result is below the normal range.
-template <class T>
-[[gnu::always_inline]] inline Vec<T> exp(Vec<T> x) {
-  using V = Vec<T>;
+template <class T, int n>
+[[gnu::always_inline]] inline Vectors<T, n> exp(const Vectors<T, n>& x) {
+  using V = Vectors<T, n>;
   using C = ExpConstants<T>;
   constexpr ExpSeries<T> series = make_exp_series<T>();
   const V shift = V::broadcast(C::shift);
-  const V shifted = V::fma(x, V::broadcast(static_cast<T>(0x1.71547652b82fep0)), shift);  // 1 / ln 2
-  const V n = shifted - shift;
-  V r = V::fma(n, V::broadcast(-C::ln2_hi), x);  // exact: all bits of n ln2_hi and x that matter fit into r
-  r = V::fma(n, V::broadcast(-C::ln2_lo), r);
+  const V shifted = fma(x, V::broadcast(static_cast<T>(0x1.71547652b82fep0)), shift);  // 1 / ln 2
+  const V power = shifted - shift;
+  V r = fma(power, V::broadcast(-C::ln2_hi), x);  // exact: all bits of power ln2_hi and x that matter fit into r
+  r = fma(power, V::broadcast(-C::ln2_lo), r);
   V p = V::broadcast(series.at[C::degree]);
 #pragma GCC unroll 16
-  for (int k = C::degree - 1; k >= 0; --k) p = V::fma(p, r, V::broadcast(series.at[k]));
+  for (int k = C::degree - 1; k >= 0; --k) p = fma(p, r, V::broadcast(series.at[k]));
   p = V::scale_by_power(p, shifted);
   p = V::if_greater(V::broadcast(C::overflow), x, p, x * V::broadcast(static_cast<T>(__builtin_inf())));  // NaN too
-  return V::if_greater(V::broadcast(C::underflow), x, V::zero(), p);
+  return V::if_greater(V::broadcast(C::underflow), x, V::broadcast(0), p);
 }
 
 /// 1 / (1 + exp(-a)), and 1 minus that, which must not be the difference of two numbers that round to 1.
-template <class T>
+template <class T, int n>
 struct Logistic {
-  Vec<T> value, rest;
+  Vectors<T, n> value, rest;
 
-  [[gnu::always_inline]] explicit Logistic(Vec<T> a) {
-    using V = Vec<T>;
+  [[gnu::always_inline]] explicit Logistic(const Vectors<T, n>& a) {
+    using V = Vectors<T, n>;
     const V one = V::broadcast(1);
-    const V e = exp<T>(V::zero() - a);
+    const V e = exp(V::broadcast(0) - a);
     value = one / (one + e);
     rest = V::if_greater(value, V::broadcast(T(0.5)), e * value, one - value);
   }

@@ -37,10 +37,11 @@ void cross_entropy(Rows<T> logits, const std::int32_t* target, T factor, T* loss
     }
     const T most = largest(x, logits.cols), at_target = x[target[t]];
     V total = V::zero();
-    each_vector<T>(logits.cols, [&](Size j, auto part) {
-      const V e = exp<T>(V::load(x + j, part) - V::broadcast(most));
-      total = total + only<T>(e, part);
-      e.store(x + j, part);
+    const Rows<T> line = {x, 1, logits.cols, logits.cols};
+    each_place<T>(line, [&](auto at) {
+      const auto logit = at.load(line), e = exp(logit - logit.broadcast(most));
+      at.store(line, e);
+      total = at.add_to(total, e);
     });
     const T partition = sum(total);
     each_vector<T>(logits.cols, [&](Size j, auto part) {
