@@ -9,10 +9,21 @@
 namespace ttt {
 namespace {
 
-/// P_ij = A_i . B_j for R rows of A and C rows of B, one part of the vectors after the other. Lengths that are whole
-/// vectors get code without the rest of a row: with it, GCC keeps the tile in memory.
+/// Lane l is -scale[(first + l) / C] where R rows have it.
+template <class V, int R, int C, class T>
+[[gnu::always_inline]] inline V minus_each(const T* scale, int first) {
+  if constexpr (R == 1) return V::broadcast(-scale[0]);
+  T lanes[V::size];
+#pragma GCC unroll 16
+  for (int l = 0; l < V::size; ++l) lanes[l] = -scale[min((first + l) / C, R - 1)];
+  return V::load(lanes, Whole{});
+}
+
+/// P_ij = -scale_i (A_i . B_j + bias_step) for R rows of A and C rows of B, one part of the vectors after the other.
+/// Lengths that are whole vectors get code without the rest of a row: with it, GCC keeps the tile in memory.
 template <class T, int R, int C, bool ragged>
-[[gnu::noinline]] void dot_tile(const T* a, Size a_stride, const T* b, Size b_stride, Size k, T* out, Size out_stride) {
+[[gnu::noinline]] void step_tile(const T* a, Size a_stride, const T* b, Size b_stride, Size k, const T* scale,
+                                 T bias_step, T* P, Size P_stride) {
   using V = Vec<T>;
   using Part = typename V::Part;
   const Size whole = k / V::size * V::size;
@@ -40,39 +51,30 @@ template <class T, int R, int C, bool ragged>
   };
   multiply_part(Constant<0>{});
   if constexpr (V::parts == 2) multiply_part(Constant<1>{});
-  T dots[(R * C + V::size - 1) / V::size * V::size];
+  constexpr int lanes = (R * C + V::size - 1) / V::size * V::size;
+  T dots[lanes];
   sum_each(tile, dots);
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) __builtin_memcpy(out + r * out_stride, dots + r * C, sizeof(T) * C);
+  for (int i = 0; i < lanes; i += V::size) {
+    const V step = V::load(dots + i, Whole{}) + V::broadcast(bias_step);
+    (minus_each<V, R, C>(scale, i) * step).store(dots + i, Whole{});
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) __builtin_memcpy(P + r * P_stride, dots + r * C, sizeof(T) * C);
 }
 
+/// Elements P_ts with s > first + t, which nothing reads, are written or not.
 template <class T, bool ragged>
-void causal_dots(Rows<const T> x, Rows<const T> X, Size first, Rows<T> P) {
+void causal_steps(Rows<const T> x, Rows<const T> X, const T* scale, T bias_step, Size first, Rows<T> P) {
   using V = Vec<T>;
   each_group<V::dot_rows>(x.rows, [&](Size t, auto rows) {
     constexpr int R = decltype(rows)::value;
     each_group<V::dot_cols>(min(X.rows, first + t + R), [&](Size s, auto cols) {
       constexpr int C = decltype(cols)::value;
-      dot_tile<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, row(P, t) + s, P.stride);
+      step_tile<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, scale + t, bias_step, row(P, t) + s,
+                                 P.stride);
     });
   });
-}
-
-template <class T>
-void causal_steps(Rows<const T> x, Rows<const T> X, const T* scale, T bias_step, Size first, Rows<T> P) {
-  using V = Vec<T>;
-  if (x.cols % V::size == 0) {
-    causal_dots<T, false>(x, X, first, P);
-  } else {
-    causal_dots<T, true>(x, X, first, P);
-  }
-  for (Size t = 0; t < P.rows; ++t) {
-    const V step = V::broadcast(bias_step), minus_scale = V::broadcast(-scale[t]);
-    each_vector<T>(P.cols, [&](Size s, auto part) {
-      const First seen = {max(0, min(V::size, first + t + 1 - s))};
-      store(P, t, s, only<T>(minus_scale * (load(P, t, s, part) + step), seen), part);
-    });
-  }
 }
 
 /// The sums over s <= first + t, for a product's tile of Z.
@@ -103,7 +105,11 @@ struct CausalSums {
 template <class T>
 void apply_updated(Rows<const T> x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first, Rows<T> P,
                    Rows<T> Z) {
-  causal_steps(x, map.X, scale, bias_step, first, P);
+  if (x.cols % Vec<T>::size == 0) {
+    causal_steps<T, false>(x, map.X, scale, bias_step, first, P);
+  } else {
+    causal_steps<T, true>(x, map.X, scale, bias_step, first, P);
+  }
   product<T, false>(x, map.W, map.b, false, CausalSums<T>{{P.data, P.rows, P.cols, P.stride}, map.G, first}, Z);
 }
 

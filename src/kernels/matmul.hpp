@@ -85,8 +85,62 @@ void matmul(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to,
   product<T, false>(A, B, bias, accumulate_to, Nothing(), C);
 }
 
+/// C = A B^T, or C += A B^T, as (B A^T)^T, for whole vectors of rows of A and of B.
+template <class T>
+void exchanged_product(Rows<const T> A, Rows<const T> B, bool accumulate_to, Rows<T> C) {
+  using V = Vec<T>;
+  constexpr Size W = V::size, depth = 16384 / (W * Size{sizeof(T)});  // so that both rooms stay in the first cache
+  static constexpr T zeros[W] = {};
+  alignas(64) T A_room[depth * W], C_room[depth * W];
+  for (Size i = 0; i < C.rows; i += W) {
+    Size p = 0;
+    do {
+      const Size k = min(depth, A.cols - p);
+      const bool resume = accumulate_to || p > 0;
+      pack_transposed<T, 1>({row(A, i) + p, W, k, A.stride}, A_room);
+      for (Size j = 0, n; j < C.cols; j += n) {
+        n = min(depth, C.cols - j);
+        T* c = row(C, i) + j;
+        if (resume) pack_transposed<T, 1>({c, W, n, C.stride}, C_room);
+        each_stretch<V::tile_rows(1)>(n, [&](Size r, Size rows, auto tile_rows) {
+          product_tiles<T, decltype(tile_rows)::value, 1>(
+              Strided<T>{row(B, j + r) + p, B.stride, 1}, A_room, W, k, resume ? C_room + r * W : zeros, resume ? W : 0,
+              Rows<T>{C_room + r * W, rows, 0, W}, Whole{}, Nothing(), r, 0);
+        });
+        for (Size r = 0; r < n; r += W) pack_square<T, true>({C_room + r * W, W, W, W}, c + r, C.stride);
+      }
+      p += k;
+    } while (p < A.cols);
+  }
+}
+
+/// A B^T for one row, and whole squares of B: each is used as soon as it is transposed.
+template <class T>
+[[gnu::noinline]] void row_times_transposed(const T* a, Rows<const T> B, bool accumulate_to, T* c) {
+  using V = Vec<T>;
+  constexpr Size W = V::size;
+  for (Size j = 0; j < B.rows; j += W) {
+    V sum = accumulate_to ? V::load(c + j, Whole{}) : V::zero();
+    for (Size p = 0; p < B.cols; p += W) {
+      V columns[W];
+      load_columns<T, true>({row(B, j) + p, W, W, B.stride}, columns);
+#pragma GCC unroll 16
+      for (Size i = 0; i < W; ++i) sum = V::fma(V::broadcast(a[p + i]), columns[i], sum);
+    }
+    sum.store(c + j, Whole{});
+  }
+}
+
 template <class T>
 void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Rows<T> C) {
+  constexpr Size W = Vec<T>::size;
+  if (A.rows == 1 && B.rows % W == 0 && B.cols % W == 0) {
+    return row_times_transposed(A.data, B, accumulate_to, C.data);
+  }
+  // The elements of A and C are fewer to transpose than those of B.
+  if (A.rows % W == 0 && B.rows % W == 0 && A.rows * (A.cols + B.rows) < A.cols * B.rows) {
+    return exchanged_product(A, B, accumulate_to, C);
+  }
   product<T, true>(A, B, nullptr, accumulate_to, Nothing(), C);
 }
 

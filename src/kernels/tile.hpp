@@ -96,24 +96,30 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
   }
 }
 
-/// Writes columns of `block` as rows of one vector; a block that is no whole square is filled up with 0.
+/// Columns of `block` as vectors; a block that is no whole square is filled up with 0.
 template <class T, bool whole>
-[[gnu::noinline]] void pack_square(Rows<const T> block, T* packed, Size packed_stride) {
-  using V = Vec<T>;
-  constexpr Size W = V::size;
-  V square[W];
+[[gnu::always_inline]] inline void load_columns(Rows<const T> block, Vec<T> (&columns)[Vec<T>::size]) {
+  constexpr Size W = Vec<T>::size;
 #pragma GCC unroll 16
   for (Size i = 0; i < W; ++i) {
     if constexpr (whole) {
-      square[i] = load(block, i, 0, Whole{});
+      columns[i] = load(block, i, 0, Whole{});
     } else {
-      square[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : V::zero();
+      columns[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : Vec<T>::zero();
     }
   }
-  transpose<W / 2>(square);
+  transpose<W / 2>(columns);
+}
+
+/// Writes columns of `block` as rows of one vector.
+template <class T, bool whole>
+[[gnu::noinline]] void pack_square(Rows<const T> block, T* packed, Size packed_stride) {
+  constexpr Size W = Vec<T>::size;
+  Vec<T> columns[W];
+  load_columns<T, whole>(block, columns);
 #pragma GCC unroll 16
   for (Size i = 0; i < W; ++i) {
-    if (whole || i < block.cols) square[i].store(packed + i * packed_stride, Whole{});
+    if (whole || i < block.cols) columns[i].store(packed + i * packed_stride, Whole{});
   }
 }
 
