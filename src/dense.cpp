@@ -198,11 +198,9 @@ Panels<T> Dense<T>::panels(Index first, Index n) const {
 }
 
 template <class T>
-View<T> Dense<T>::panel(Index first, Index n) {
-  assert(n <= panel_outputs);
-  const PanelLayout<T> layout(panels());
-  T* data = check_full() + layout.offset(first) / static_cast<Index>(sizeof(T));
-  return {data, {shape_[1], n}, {layout.columns(first), 1}};
+T* Dense<T>::panel(Index first) {
+  assert(first % panel_outputs == 0);
+  return check_full() + PanelLayout<T>(panels()).offset(first) / static_cast<Index>(sizeof(T));
 }
 
 template <class T>

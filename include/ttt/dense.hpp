@@ -75,8 +75,8 @@ class Dense {
   Panels<T> panels() const { return {memory_.data(), shape_[0], shape_[1], format_}; }
   /// Outputs first ... first + n - 1; `first` is a multiple of panel_outputs.
   Panels<T> panels(Index first, Index n) const;
-  /// The panel of outputs first ... first + n - 1 <= first + panel_outputs - 1 as a matrix [in, n]. Full format.
-  View<T> panel(Index first, Index n);
+  /// Where the panel of output `first`, a multiple of panel_outputs, begins. Full format.
+  T* panel(Index first);
 
   static constexpr Index panel_outputs = 256 / sizeof(T);
 
@@ -152,18 +152,22 @@ void project(std::type_identity_t<View<const T>> x, const Dense<T>& W, View<T> y
 template <class T>
 void project_vjp(std::type_identity_t<View<const T>> x, const Dense<T>& W, std::type_identity_t<View<const T>> dy,
                  View<T> dx, Dense<T>& dW) {
-  constexpr Index row_piece = 512, piece = Dense<T>::panel_outputs;
+  constexpr Index row_piece = 512, piece = 4 * Dense<T>::panel_outputs;
   const Index inputs = W.extent(1), outputs = W.extent(0);
   const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
+  // About 192 inputs at a time, in equal parts.
+  const Index parts = std::max<Index>((inputs + 191) / 192, 1), in_piece = (inputs + parts - 1) / parts;
   const Index out_tasks = (outputs + piece - 1) / piece;
-  parallel_for(out_tasks, workers(out_tasks, operations), [&](Index task, Index) {
-    const Index o = task * piece, m = std::min(piece, outputs - o);
-    ops::add_outer(T(1), x, dy.columns(o, m), dW.panel(o, m));
+  parallel_for(out_tasks * parts, workers(out_tasks * parts, operations), [&](Index task, Index) {
+    const Index o = task / parts * piece, i = task % parts * in_piece;
+    const Index n = std::min(in_piece, inputs - i), m = std::min(piece, outputs - o);
+    kernels<T>().add_weight_vjp({x.data() + i, x.rows(), n, x.stride(0)}, {dy.data() + o, dy.rows(), m, dy.stride(0)},
+                                i, inputs, dW.panel(o));
   });
-  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, in_tasks = (inputs + 4 * piece - 1) / (4 * piece);
+  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, in_tasks = (inputs + piece - 1) / piece;
   parallel_for(row_tasks * in_tasks, workers(row_tasks * in_tasks, operations), [&](Index task, Index) {
-    const Index r = task / in_tasks * row_piece, i = task % in_tasks * 4 * piece;
-    const Index n = std::min(row_piece, x.rows() - r), m = std::min(4 * piece, inputs - i);
+    const Index r = task / in_tasks * row_piece, i = task % in_tasks * piece;
+    const Index n = std::min(row_piece, x.rows() - r), m = std::min(piece, inputs - i);
     const View<const T> from = dy.rows(r, n);
     const View<T> to = dx.rows(r, n).columns(i, m);
     kernels<T>().add_project_vjp({from.data(), n, from.cols(), from.stride(0)}, W.panels(), i,

@@ -8,46 +8,13 @@
 namespace ttt {
 namespace {
 
-/// One row of g(z, r) = (u - mean(u) - z_hat mean(u z_hat)) / rho,  u = weight e,  e = weight z_hat + bias - r.
-template <class T>
-struct LossRow {
-  using V = Vec<T>;
-  NormalizedRow<T> z;
-  const T* target;
-  NormWeights<T> norm;
-  V mean_u, mean_u_hat;
-
-  LossRow(const T* z_row, const T* target_row, NormWeights<T> weights, Size n, T epsilon)
-      : z(z_row, n, epsilon), target(target_row), norm(weights) {
-    mean_u = mean<T>(n, [&](Size j, auto part) { return u(j, part); });
-    mean_u_hat = mean<T>(n, [&](Size j, auto part) { return u(j, part) * z.hat(j, part); });
-  }
-
-  template <class Part>
-  V weight(Size j, Part part) const {
-    return V::load(norm.weight + j, part);
-  }
-  template <class Part>
-  V e(Size j, Part part) const {
-    return V::fma(weight(j, part), z.hat(j, part), V::load(norm.bias + j, part)) - V::load(target + j, part);
-  }
-  template <class Part>
-  V u(Size j, Part part) const {
-    return weight(j, part) * e(j, part);
-  }
-  template <class Part>
-  V g(Size j, Part part) const {
-    return (u(j, part) - mean_u - z.hat(j, part) * mean_u_hat) * z.inverse_rho;
-  }
-};
-
-/// The same for a block of rows, times their rates.
+/// G = rate (u - mean(u) - z_hat mean(u z_hat)) / rho,  u = weight e,  e = weight z_hat + bias - r, for a block of
+/// rows.
 template <class T, int count>
 [[gnu::always_inline]] inline void reconstruction_gradient(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm,
                                                            T epsilon, const T* rate, Columns<count> columns,
                                                            Rows<T> G) {
   using V = Vec<T>;
-  const V n = V::broadcast(static_cast<T>(columns.n));
   const Normalization<T> to_hat = normalization(Z, columns, epsilon);
   const auto with_u_hat = [&](Size i, auto f) {
     const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
@@ -67,12 +34,10 @@ template <class T, int count>
     sum_u[row] = total;
     sum_u_hat[row] = total_hat;
   } while (++row < Z.rows);
-  PerRow<T> mean_u, minus_mean_u_hat;
-  mean_u.set(sum_rows(sum_u, Z.rows) / n);
-  minus_mean_u_hat.set(V::zero() - sum_rows(sum_u_hat, Z.rows) / n);
+  const PerRow<T> mean_u = means(sum_u, Z.rows, columns.n), mean_u_hat = means(sum_u_hat, Z.rows, columns.n);
   for (Size i = 0; i < Z.rows; ++i) {
     const V factor = to_hat.inverse_rho[i] * V::broadcast(rate[i]);
-    const V of_u = mean_u[i], of_hat = minus_mean_u_hat[i];
+    const V of_u = mean_u[i], of_hat = V::zero() - mean_u_hat[i];
     with_u_hat(i, [&](Size j, V u, V hat, auto part) { store(G, i, j, V::fma(hat, of_hat, u - of_u) * factor, part); });
   }
 }
@@ -117,46 +82,103 @@ void plain_reconstruction_vjp(Rows<const T> Z, Rows<const T> target, const T* ra
 /// With y = rate dG:  du = (y - mean(y) - z_hat mean(y z_hat)) / rho,  de = weight du,
 /// dz_hat = weight de - (mean(u z_hat) y + mean(y z_hat) u) / rho,  d_rho = -sum(y g) / rho,
 /// dz = (dz_hat - mean(dz_hat) - z_hat mean(dz_hat z_hat)) / rho + d_rho z_hat / n.
+template <class T, int count>
+[[gnu::flatten]] void reconstruction_gradient_vjp(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm, T epsilon,
+                                                  const T* rate, Rows<const T> dG, Columns<count> columns, Rows<T> dZ,
+                                                  Rows<T> d_target, T* d_rate, Rows<T> d_weight_rows,
+                                                  Rows<T> d_bias_rows) {
+  using V = Vec<T>;
+  constexpr Size most = PerRow<T>::most;
+  const Normalization<T> to_hat = normalization(Z, columns, epsilon);
+  struct Element {
+    V weight, hat, e, u, dg, y;  // weight, dg and what they are factors of are 0 beyond the row
+  };
+  const auto each_element = [&](Size i, auto f) {
+    const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i], factor = V::broadcast(rate[i]);
+    each_vector<T>(columns, [&](Size j, auto part) {
+      Element at;
+      at.weight = V::load(norm.weight + j, part);
+      at.hat = (load(Z, i, j, part) - mean) * inverse_rho;
+      at.e = V::fma(at.weight, at.hat, V::load(norm.bias + j, part)) - load(target, i, j, part);
+      at.u = at.weight * at.e;
+      at.dg = load(dG, i, j, part);
+      at.y = factor * at.dg;
+      f(j, at, part);
+    });
+  };
+
+  V sum_u[most], sum_u_hat[most], sum_y[most], sum_y_hat[most];
+  Size row = 0;
+  do {
+    V u = V::zero(), u_hat = V::zero(), y = V::zero(), y_hat = V::zero();
+    each_element(row, [&](Size, const Element& at, auto) {
+      u = u + at.u;
+      u_hat = V::fma(at.u, at.hat, u_hat);
+      y = y + at.y;
+      y_hat = V::fma(at.y, at.hat, y_hat);
+    });
+    sum_u[row] = u;
+    sum_u_hat[row] = u_hat;
+    sum_y[row] = y;
+    sum_y_hat[row] = y_hat;
+  } while (++row < Z.rows);
+  const auto means_of = [&](const V(&sums)[most]) { return means(sums, Z.rows, columns.n); };
+  const PerRow<T> mean_u = means_of(sum_u), mean_u_hat = means_of(sum_u_hat);
+  const PerRow<T> mean_y = means_of(sum_y), mean_y_hat = means_of(sum_y_hat);
+
+  const auto each_derivative = [&](Size i, auto f) {
+    const V inverse_rho = to_hat.inverse_rho[i], y = mean_y[i], y_hat = mean_y_hat[i], u_hat = mean_u_hat[i];
+    each_element(i, [&](Size j, const Element& at, auto part) {
+      const V du = (at.y - y - at.hat * y_hat) * inverse_rho, de = at.weight * du;
+      f(j, at, du, de, at.weight * de - V::fma(u_hat, at.y, y_hat * at.u) * inverse_rho, part);
+    });
+  };
+  V sum_dg_g[most], sum_d_hat[most], sum_d_hat_hat[most];
+  row = 0;
+  do {
+    const V inverse_rho = to_hat.inverse_rho[row], of_u = mean_u[row], of_hat = mean_u_hat[row];
+    V dg_g = V::zero(), total = V::zero(), total_hat = V::zero();
+    each_derivative(row, [&](Size, const Element& at, V, V, V d_hat, auto) {
+      dg_g = V::fma(at.dg, (at.u - of_u - at.hat * of_hat) * inverse_rho, dg_g);
+      total = total + d_hat;
+      total_hat = V::fma(d_hat, at.hat, total_hat);
+    });
+    sum_dg_g[row] = dg_g;
+    sum_d_hat[row] = total;
+    sum_d_hat_hat[row] = total_hat;
+  } while (++row < Z.rows);
+  const PerRow<T> mean_dg_g = means_of(sum_dg_g), mean_d_hat = means_of(sum_d_hat);
+  const PerRow<T> mean_d_hat_hat = means_of(sum_d_hat_hat);
+
+  for (Size i = 0; i < Z.rows; ++i) {
+    const V inverse_rho = to_hat.inverse_rho[i], of_d_hat = mean_d_hat[i];
+    const V toward_hat = V::fma(V::broadcast(rate[i]), mean_dg_g[i], mean_d_hat_hat[i]);  // both terms along z_hat
+    each_derivative(i, [&](Size j, const Element& at, V du, V de, V d_hat, auto part) {
+      store(d_weight_rows, i, j, V::fma(du, at.e, de * at.hat), part);
+      store(d_bias_rows, i, j, de, part);
+      store(d_target, i, j, V::zero() - de, part);
+      store(dZ, i, j, (d_hat - of_d_hat - at.hat * toward_hat) * inverse_rho, part);
+    });
+    d_rate[i] = mean_dg_g.at[i] * static_cast<T>(columns.n);
+  }
+}
+
 template <class T>
 void reconstruction_gradient_vjp(Rows<const T> Z, Rows<const T> target, NormWeights<T> norm, T epsilon, const T* rate,
                                  Rows<const T> dG, Rows<T> dZ, Rows<T> d_target, T* d_rate, Rows<T> d_weight_rows,
                                  Rows<T> d_bias_rows) {
-  using V = Vec<T>;
   if (!norm.weight) {
     plain_reconstruction_vjp(Z, target, rate, dG, dZ, d_target, d_rate);
     fill_zero(d_weight_rows);
     return fill_zero(d_bias_rows);
   }
-  const Size n = Z.cols;
-  for (Size i = 0; i < Z.rows; ++i) {
-    const LossRow<T> loss(row(Z, i), row(target, i), norm, n, epsilon);
-    const NormalizedRow<T>& z = loss.z;
-    const V factor = V::broadcast(rate[i]);
-    const auto y = [&](Size j, auto part) { return factor * load(dG, i, j, part); };
-    const V mean_y = mean<T>(n, y);
-    const V mean_y_hat = mean<T>(n, [&](Size j, auto part) { return y(j, part) * z.hat(j, part); });
-    const V mean_dG_g = mean<T>(n, [&](Size j, auto part) { return load(dG, i, j, part) * loss.g(j, part); });
-    const auto de = [&](Size j, auto part) {
-      return loss.weight(j, part) * ((y(j, part) - mean_y - z.hat(j, part) * mean_y_hat) * z.inverse_rho);
-    };
-    const auto d_hat = [&](Size j, auto part) {
-      const V through_means = loss.mean_u_hat * y(j, part) + mean_y_hat * loss.u(j, part);
-      return loss.weight(j, part) * de(j, part) - through_means * z.inverse_rho;
-    };
-    const V mean_d_hat = mean<T>(n, d_hat);
-    const V mean_d_hat_hat = mean<T>(n, [&](Size j, auto part) { return d_hat(j, part) * z.hat(j, part); });
-    const V toward_hat = mean_d_hat_hat + factor * mean_dG_g;  // both terms of dz along z_hat
-    each_vector<T>(n, [&](Size j, auto part) {
-      const V hat = z.hat(j, part), d_e = de(j, part);
-      const V du_e = (y(j, part) - mean_y - hat * mean_y_hat) * z.inverse_rho * loss.e(j, part);
-      const V dz = (d_hat(j, part) - mean_d_hat - hat * toward_hat) * z.inverse_rho;
-      store(d_weight_rows, i, j, du_e + d_e * hat, part);
-      store(d_bias_rows, i, j, d_e, part);
-      store(d_target, i, j, V::zero() - d_e, part);
-      store(dZ, i, j, dz, part);
+  with_columns<T>(Z.cols, [&](auto columns) {
+    each_block<T>(Z.rows, [&](Size i, Size rows) {
+      const auto part = [&](auto x) { return decltype(x){row(x, i), rows, x.cols, x.stride}; };
+      reconstruction_gradient_vjp<T>(part(Z), part(target), norm, epsilon, rate + i, part(dG), columns, part(dZ),
+                                     part(d_target), d_rate + i, part(d_weight_rows), part(d_bias_rows));
     });
-    d_rate[i] = mean_dG_g.first() * static_cast<T>(n);
-  }
+  });
 }
 
 }  // namespace

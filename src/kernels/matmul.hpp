@@ -144,17 +144,8 @@ void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Row
   product<T, true>(A, B, nullptr, accumulate_to, Nothing(), C);
 }
 
-/// Rows of A and B whose products are summed one after the other; longer sums are trees of such pieces.
+/// Rows of A and B whose products are summed before the sum is added to C.
 constexpr Size piece_rows = 128;
-
-/// C += alpha sum, for the tile of C that begins at c.
-template <class T, int R, int N, class Part>
-[[gnu::always_inline]] inline void add_tile(T alpha, const Tile<T, R, N>& sum, T* c, Size c_stride, Part last) {
-  each_in_tile<T, R, N>([&](int r, int v) {
-    const Vec<T> before = load_vector<T, N>(static_cast<const T*>(c) + r * c_stride, v, last);
-    store_vector<T, N>(c + r * c_stride, v, Vec<T>::fma(Vec<T>::broadcast(alpha), sum.at[r][v], before), last);
-  });
-}
 
 /// C += alpha A^T B for one piece, as many tiles of R rows as C has.
 template <class T, int R, int N, class Part>
@@ -163,84 +154,37 @@ template <class T, int R, int N, class Part>
     Tile<T, R, N> sum;
     each_in_tile<T, R, N>([&](int r, int v) { sum.at[r][v] = Vec<T>::zero(); });
     accumulate(sum, A, B, B_stride, rows, last);
-    add_tile(alpha, sum, C.data, C.stride, last);
+    each_in_tile<T, R, N>([&](int r, int v) {
+      T* c = C.data + r * C.stride;
+      const Vec<T> before = load_vector<T, N>(static_cast<const T*>(c), v, last);
+      store_vector<T, N>(c, v, Vec<T>::fma(Vec<T>::broadcast(alpha), sum.at[r][v], before), last);
+    });
     A.data += R;
     C.data += R * C.stride;
   }
 }
 
-/// One tile of A^T B, for one piece. A function of its own, because next to the tree GCC keeps parts of it in memory.
-template <class T, int R, int N, class Part>
-[[gnu::noinline]] void outer_piece(Strided<T> A, const T* B, Size B_stride, Size rows, Part last, Tile<T, R, N>& out) {
-  Tile<T, R, N> sum;
-  each_in_tile<T, R, N>([&](int r, int v) { sum.at[r][v] = Vec<T>::zero(); });
-  accumulate(sum, A, B, B_stride, rows, last);
-  out = sum;
-}
-
-/// C += alpha A^T B for several pieces: columns j ... of `tiles` tiles of R rows that begin at row i.
-template <class T, int R, int N, class Part>
-void outer_pieces(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C, Size i, Size tiles, Size j, Part last) {
-  using V = Vec<T>;
-  // Tiles that use a packed piece of A and B together share the room for the open levels of their trees.
-  constexpr Size max_group = 32, max_levels = 192;  // 128 2^192 rows are more than memory can hold
-  constexpr Size B_width = N * V::size;
-  const Size pieces = (A.rows + piece_rows - 1) / piece_rows;
-  Size group = max_group;
-  while (group > 1 && pieces >= Size{1} << (max_levels / group)) group /= 2;
-  Tile<T, R, N> levels[max_levels];
-  alignas(64) T packed_A[piece_rows * max_group * R];
-  alignas(64) T packed_B[piece_rows * B_width];
-  for (Size g = 0; g < tiles; g += group) {
-    const Size members = min(group, tiles - g), A_width = members * R;
-    for (Size n = 0; n < pieces; ++n) {
-      const Size first = n * piece_rows, rows = min(piece_rows, A.rows - first);
-      Strided<T> a = {row(A, first) + i + g * R, 1, A.stride};
-      const T* b = row(B, first) + j;
-      Size B_stride = B.stride;
-      if (members > 1) {
-        for (Size p = 0; p < rows; ++p) {
-          each_vector<T>(A_width, [&](Size column, auto part) {
-            V::load(a.data + p * a.step + column, part).store(packed_A + p * A_width + column, part);
-          });
-        }
-        pack_panel<T, N>(b, B_stride, rows, last, packed_B);
-        a = {packed_A, 1, A_width};
-        b = packed_B;
-        B_stride = B_width;
-      }
-      for (Size t = 0; t < members; ++t, a.data += R) {
-        Tile<T, R, N> sum;
-        outer_piece(a, b, B_stride, rows, last, sum);
-        sum = add_piece(sum, n, n + 1 == pieces, levels + t * (max_levels / group));
-        if (n + 1 == pieces) add_tile(alpha, sum, row(C, i + (g + t) * R) + j, C.stride, last);
-      }
-    }
-  }
-}
-
 template <class T, int vectors>
-void outer_panels(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
+void outer_piece(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
   using V = Vec<T>;
   each_panel<T, vectors>(C.cols, [&](Size j, auto panel_vectors, auto last) {
     constexpr int N = decltype(panel_vectors)::value;
     each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
-      constexpr int R = decltype(tile_rows)::value;
-      if (A.rows <= piece_rows) {
-        outer_tiles<T, R, N>(alpha, Strided<T>{A.data + i, 1, A.stride}, B.data + j, B.stride, A.rows,
-                             Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
-      } else {
-        outer_pieces<T, R, N>(alpha, A, B, C, i, rows / R, j, last);
-      }
+      outer_tiles<T, decltype(tile_rows)::value, N>(alpha, Strided<T>{A.data + i, 1, A.stride}, B.data + j, B.stride,
+                                                    A.rows, Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
     });
   });
 }
 
 template <class T>
 void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
-  if (C.rows <= Vec<T>::tile_rows(4)) return outer_panels<T, 4>(alpha, A, B, C);
-  if (A.rows > piece_rows) return outer_panels<T, Vec<T>::block_vectors>(alpha, A, B, C);
-  outer_panels<T, Vec<T>::tile_vectors>(alpha, A, B, C);
+  using V = Vec<T>;
+  for (Size p = 0; p < A.rows; p += piece_rows) {
+    const Size rows = min(piece_rows, A.rows - p);
+    const Rows<const T> a = {row(A, p), rows, A.cols, A.stride}, b = {row(B, p), rows, B.cols, B.stride};
+    // Few rows need wide tiles, as in `product`.
+    C.rows <= V::tile_rows(4) ? outer_piece<T, 4>(alpha, a, b, C) : outer_piece<T, V::tile_vectors>(alpha, a, b, C);
+  }
 }
 
 }  // namespace

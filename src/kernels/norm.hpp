@@ -11,48 +11,12 @@ namespace ttt {
 namespace {
 
 template <class T>
-void fill_zero(Rows<T> x) {
+[[gnu::flatten]] void fill_zero(Rows<T> x) {
   each_vector<T>(x, [&](Size i, Size j, auto part) { store(x, i, j, Vec<T>::zero(), part); });
 }
 
-/// sum_j f(j, part) / n over the elements of a row, as a vector of equal lanes.
-template <class T, class F>
-Vec<T> mean(Size n, F f) {
-  Vec<T> total = Vec<T>::zero();
-  each_vector<T>(n, [&](Size j, auto part) { total = total + only<T>(f(j, part), part); });
-  return Vec<T>::broadcast(sum(total) / static_cast<T>(n));
-}
-
-/// 1 / sqrt(mean(f^2) + epsilon)
-template <class T, class F>
-Vec<T> inverse_deviation(Size n, T epsilon, F f) {
-  Vec<T> total = Vec<T>::zero();
-  each_vector<T>(n, [&](Size j, auto part) {
-    const Vec<T> x = only<T>(f(j, part), part);
-    total = Vec<T>::fma(x, x, total);
-  });
-  return Vec<T>::broadcast(1 / root(sum(total) / static_cast<T>(n) + epsilon));
-}
-
-/// One row z and what turns it into z_hat = (z - mean) / rho.
 template <class T>
-struct NormalizedRow {
-  const T* z;
-  Vec<T> mean, inverse_rho;
-
-  NormalizedRow(const T* row, Size n, T epsilon) : z(row) {
-    mean = ttt::mean<T>(n, [&](Size j, auto part) { return Vec<T>::load(z + j, part); });
-    inverse_rho = inverse_deviation<T>(n, epsilon, [&](Size j, auto part) { return Vec<T>::load(z + j, part) - mean; });
-  }
-
-  template <class Part>
-  Vec<T> hat(Size j, Part part) const {
-    return (Vec<T>::load(z + j, part) - mean) * inverse_rho;
-  }
-};
-
-template <class T>
-void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> residual, Rows<T> y) {
+[[gnu::flatten]] void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> residual, Rows<T> y) {
   using V = Vec<T>;
   if (!norm.weight) {
     copy(x, y);
@@ -83,54 +47,96 @@ void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> r
 }
 
 /// dx = (e - mean(e) - x_hat mean(e x_hat)) / rho,  e = dy weight
-template <class T>
-void layer_norm_vjp(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> dy, Rows<T> dx,
-                    Rows<T> d_weight_rows) {
+template <class T, int count>
+[[gnu::flatten]] void layer_norm_vjp(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> dy,
+                                     Columns<count> columns, Rows<T> dx, Rows<T> d_weight_rows) {
   using V = Vec<T>;
-  if (!norm.weight) {
-    copy(dy, dx);
-    return fill_zero(d_weight_rows);
-  }
+  constexpr Size most = PerRow<T>::most;
+  const Normalization<T> to_hat = normalization(x, columns, epsilon);
+  const auto each_element = [&](Size i, auto f) {
+    const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
+    each_vector<T>(columns, [&](Size j, auto part) {
+      const V d = load(dy, i, j, part);
+      f(j, (load(x, i, j, part) - mean) * inverse_rho, d, d * V::load(norm.weight + j, part), part);
+    });
+  };
+  V sum_e[most], sum_e_hat[most];
+  Size row = 0;
+  do {
+    V total = V::zero(), total_hat = V::zero();
+    each_element(row, [&](Size, V hat, V, V e, auto) {
+      total = total + e;  // 0 beyond the row, as dy is
+      total_hat = V::fma(e, hat, total_hat);
+    });
+    sum_e[row] = total;
+    sum_e_hat[row] = total_hat;
+  } while (++row < x.rows);
+  const PerRow<T> mean_e = means(sum_e, x.rows, columns.n), mean_e_hat = means(sum_e_hat, x.rows, columns.n);
   for (Size i = 0; i < x.rows; ++i) {
-    const NormalizedRow<T> z(row(x, i), x.cols, epsilon);
-    const auto e = [&](Size j, auto part) { return load(dy, i, j, part) * V::load(norm.weight + j, part); };
-    const V mean_e = mean<T>(x.cols, e);
-    const V mean_e_hat = mean<T>(x.cols, [&](Size j, auto part) { return e(j, part) * z.hat(j, part); });
-    each_vector<T>(x.cols, [&](Size j, auto part) {
-      const V hat = z.hat(j, part), d = load(dy, i, j, part);
-      const V d_hat = e(j, part) - mean_e - hat * mean_e_hat;
-      store(dx, i, j, d_hat * z.inverse_rho, part);
+    const V inverse_rho = to_hat.inverse_rho[i], of_e = mean_e[i], of_hat = mean_e_hat[i];
+    each_element(i, [&](Size j, V hat, V d, V e, auto part) {
+      store(dx, i, j, (e - of_e - hat * of_hat) * inverse_rho, part);
       store(d_weight_rows, i, j, d * hat, part);
     });
   }
 }
 
 template <class T>
-void rms_norm(Rows<const T> x, const T* weight, T epsilon, Rows<T> y) {
+void layer_norm_vjp(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> dy, Rows<T> dx,
+                    Rows<T> d_weight_rows) {
+  if (!norm.weight) {
+    copy(dy, dx);
+    return fill_zero(d_weight_rows);
+  }
+  with_columns<T>(x.cols, [&](auto columns) {
+    each_block<T>(x.rows, [&](Size i, Size rows) {
+      const auto part = [&](auto m) { return decltype(m){row(m, i), rows, m.cols, m.stride}; };
+      layer_norm_vjp<T>(part(x), norm, epsilon, part(dy), columns, part(dx), part(d_weight_rows));
+    });
+  });
+}
+
+/// 1 / sqrt(mean(x^2) + epsilon) of one row.
+template <class T>
+Vec<T> inverse_root_mean_square(const T* x, Size n, T epsilon) {
+  Vec<T> total = Vec<T>::zero();
+  each_vector<T>(n, [&](Size j, auto part) {
+    const Vec<T> v = Vec<T>::load(x + j, part);
+    total = Vec<T>::fma(v, v, total);
+  });
+  return Vec<T>::broadcast(1 / root(sum(total) / static_cast<T>(n) + epsilon));
+}
+
+template <class T>
+[[gnu::flatten]] void rms_norm(Rows<const T> x, const T* weight, T epsilon, Rows<T> y) {
   using V = Vec<T>;
   for (Size i = 0; i < x.rows; ++i) {
-    const auto at = [&](Size j, auto part) { return load(x, i, j, part); };
-    const V inverse_rms = inverse_deviation<T>(x.cols, epsilon, at);
+    const V inverse_rms = inverse_root_mean_square(row(x, i), x.cols, epsilon);
     each_vector<T>(x.cols, [&](Size j, auto part) {
-      store(y, i, j, V::load(weight + j, part) * (at(j, part) * inverse_rms), part);
+      store(y, i, j, V::load(weight + j, part) * (load(x, i, j, part) * inverse_rms), part);
     });
   }
 }
 
 /// dx += (e - x_hat mean(e x_hat)) / rms,  e = dy weight,  x_hat = x / rms
 template <class T>
-void rms_norm_vjp(Rows<const T> x, const T* weight, T epsilon, Rows<const T> dy, Rows<T> dx, Rows<T> d_weight_rows) {
+[[gnu::flatten]] void rms_norm_vjp(Rows<const T> x, const T* weight, T epsilon, Rows<const T> dy, Rows<T> dx,
+                                   Rows<T> d_weight_rows) {
   using V = Vec<T>;
   for (Size i = 0; i < x.rows; ++i) {
-    const V inverse_rms = inverse_deviation<T>(x.cols, epsilon, [&](Size j, auto part) { return load(x, i, j, part); });
-    const auto hat = [&](Size j, auto part) { return load(x, i, j, part) * inverse_rms; };
-    const auto e = [&](Size j, auto part) { return load(dy, i, j, part) * V::load(weight + j, part); };
-    const V mean_e_hat = mean<T>(x.cols, [&](Size j, auto part) { return e(j, part) * hat(j, part); });
-    each_vector<T>(x.cols, [&](Size j, auto part) {
-      const V x_hat = hat(j, part), d = load(dy, i, j, part);
-      const V d_hat = e(j, part) - x_hat * mean_e_hat;
-      store(dx, i, j, V::fma(d_hat, inverse_rms, load(dx, i, j, part)), part);
-      store(d_weight_rows, i, j, d * x_hat, part);
+    const V inverse_rms = inverse_root_mean_square(row(x, i), x.cols, epsilon);
+    const auto each_element = [&](auto f) {
+      each_vector<T>(x.cols, [&](Size j, auto part) {
+        const V d = load(dy, i, j, part);
+        f(j, load(x, i, j, part) * inverse_rms, d, d * V::load(weight + j, part), part);
+      });
+    };
+    V total = V::zero();
+    each_element([&](Size, V hat, V, V e, auto) { total = V::fma(e, hat, total); });
+    const V mean_e_hat = V::broadcast(sum(total) / static_cast<T>(x.cols));
+    each_element([&](Size j, V hat, V d, V e, auto part) {
+      store(dx, i, j, V::fma(e - hat * mean_e_hat, inverse_rms, load(dx, i, j, part)), part);
+      store(d_weight_rows, i, j, d * hat, part);
     });
   }
 }

@@ -5,6 +5,7 @@
 
 #include "kernels/matmul.hpp"
 #include "kernels/panels.hpp"
+#include "kernels/rows.hpp"
 #include "kernels/tile.hpp"
 
 namespace ttt {
@@ -185,6 +186,40 @@ void project(Rows<const T> x, Panels<T> W, Rows<T> y) {
 template <class T>
 void add_project_vjp(Rows<const T> dy, Panels<T> W, Size first, Rows<T> dx) {
   block_product(dy, TransposedBlocks<T>{W, first}, true, dx);
+}
+
+/// dW += dy^T x for one block of inputs. The packed piece of x stays in the second-level cache while all panels use it.
+template <class T>
+void add_weight_vjp(Rows<const T> x, Rows<const T> dy, const PanelLayout<T>& layout, Size first, T* dW, T* x_room) {
+  using V = Vec<T>;
+  alignas(64) T dy_room[piece_rows * V::block_vectors * V::size];
+  for (Size p = 0; p < x.rows; p += piece_rows) {
+    const Size rows = min(piece_rows, x.rows - p);
+    copy({row(x, p), rows, x.cols, x.stride}, Rows<T>{x_room, rows, x.cols, x.cols});
+    for (Size o = 0; o < dy.cols; o += layout.width) {
+      const Size columns = layout.columns(o);
+      T* panel = dW + layout.offset(o) / Size{sizeof(T)} + first * columns;
+      each_panel<T, V::block_vectors>(min(layout.width, dy.cols - o), [&](Size j, auto vectors, auto last) {
+        constexpr int N = decltype(vectors)::value;
+        pack_panel<T, N>(row(dy, p) + o + j, dy.stride, rows, last, dy_room);
+        each_stretch<V::tile_rows(N)>(x.cols, [&](Size i, Size count, auto tile_rows) {
+          outer_tiles<T, decltype(tile_rows)::value, N>(T(1), Strided<T>{x_room + i, 1, x.cols}, dy_room, N * V::size,
+                                                        rows, Rows<T>{panel + i * columns + j, count, 0, columns},
+                                                        last);
+        });
+      });
+    }
+  }
+}
+
+template <class T>
+void add_weight_vjp(Rows<const T> x, Rows<const T> dy, Size first, Size inputs, T* dW) {
+  constexpr Size block = 32 * Vec<T>::tile_rows(Vec<T>::block_vectors);
+  alignas(64) T x_room[piece_rows * block];
+  const PanelLayout<T> layout(Panels<T>{dW, dy.cols, inputs, WeightFormat::full});
+  for (Size i = 0; i < x.cols; i += block) {
+    add_weight_vjp({x.data + i, x.rows, min(block, x.cols - i), x.stride}, dy, layout, first + i, dW, x_room);
+  }
 }
 
 }  // namespace

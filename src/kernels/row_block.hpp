@@ -63,6 +63,14 @@ template <class T>
   return fold_all<W / 2>(all);
 }
 
+/// The means of rows of n columns, of which v holds the sums in lanes.
+template <class T>
+[[gnu::always_inline]] inline PerRow<T> means(const Vec<T>* v, Size rows, Size n) {
+  PerRow<T> result;
+  result.set(sum_rows(v, rows) / Vec<T>::broadcast(static_cast<T>(n)));
+  return result;
+}
+
 /// What turns rows into z_hat = (z - mean) / rho.
 template <class T>
 struct Normalization {
@@ -82,7 +90,7 @@ template <class T, int count>
     each_vector<T>(columns, [&](Size j, auto part) { total = total + load(z, i, j, part); });
     totals[i] = total;
   } while (++i < z.rows);
-  result.mean.set(sum_rows(totals, z.rows) / n);
+  result.mean = means(totals, z.rows, columns.n);
   i = 0;
   do {
     const V mean = result.mean[i];

@@ -25,6 +25,7 @@ constexpr Kernels<T> make_table(Isa isa) {
       .add_outer = add_outer<T>,
       .project = project<T>,
       .add_project_vjp = add_project_vjp<T>,
+      .add_weight_vjp = add_weight_vjp<T>,
       .apply_updated = apply_updated<T>,
       .commit = commit<T>,
       .causal_update_vjp = causal_update_vjp<T>,

@@ -11,14 +11,6 @@ namespace {
 template <class T, int R, int N>
 struct Tile {
   Vec<T> at[R][N];
-
-  friend Tile operator+(const Tile& a, const Tile& b) {
-    Tile c;
-    for (int i = 0; i < R; ++i) {
-      for (int v = 0; v < N; ++v) c.at[i][v] = a.at[i][v] + b.at[i][v];
-    }
-    return c;
-  }
 };
 
 /// A factor of which `accumulate` takes element i of step p from data[i * stride + p * step].
