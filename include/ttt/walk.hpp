@@ -45,7 +45,9 @@ Trace<M> take_trace(Frame& frame, Index rows, Index head_dim) {
   Trace<M> trace;
   const auto shapes = M::shapes(head_dim);
   for (std::size_t i = 0; i < M::depth; ++i) {
-    trace[i] = {frame.take<T, 2>({rows, shapes[i].out}), frame.take<T, 2>({rows, shapes[i].out})};
+    const Index inputs = i > 0 ? shapes[i].in : 0;
+    trace[i] = {frame.take<T, 2>({rows, shapes[i].out}), frame.take<T, 2>({rows, shapes[i].out}),
+                frame.take<T, 2>({rows, inputs}), frame.take<T, 2>({rows, inputs})};
   }
   return trace;
 }
@@ -53,7 +55,10 @@ Trace<M> take_trace(Frame& frame, Index rows, Index head_dim) {
 template <class M>
 Trace<M> first_rows(const Trace<M>& trace, Index n) {
   Trace<M> rows;
-  for (std::size_t i = 0; i < M::depth; ++i) rows[i] = {trace[i].Z.rows(0, n), trace[i].Z_bar.rows(0, n)};
+  for (std::size_t i = 0; i < M::depth; ++i) {
+    const auto first = [n](const auto& v) { return v.rows(0, n); };
+    rows[i] = {first(trace[i].Z), first(trace[i].Z_bar), first(trace[i].X_bar), first(trace[i].S)};
+  }
   return rows;
 }
 

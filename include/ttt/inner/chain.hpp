@@ -33,7 +33,6 @@ struct Chain {
 
   static void extend(const HeadState<Chain>& state, const HeadSettings<T>& head, const Tokens<T>& in,
                      const Trace<Chain>& trace, View<T> out, Workspace& scratch) {
-    Frame frame(scratch);
     const auto rows = [&](const View<T>& open) { return open.rows(in.first, in.size()); };
 
     ops::copy(in.K, rows(state[0].X));
@@ -43,18 +42,15 @@ struct Chain {
     }
     ops::reconstruction_gradient(trace[last].Z, in.target, head.norm, in.rate, rows(state[last].G));
     for (std::size_t i = last; i-- > 0;) {
-      const View<T> S = in.take(frame, state[i].G.cols());
+      const View<T>& S = trace[i + 1].S;
       ops::matmul_transposed(rows(state[i + 1].G), state[i + 1].W, S);
       Spec::gradient(trace[i].Z, S, rows(state[i].G));
     }
 
-    View<const T> X_bar = in.Q;
     for (std::size_t i = 0; i < depth; ++i) {
+      if (i > 0) Spec::value(trace[i - 1].Z_bar, trace[i].X_bar);
+      const View<const T> X_bar = i > 0 ? View<const T>(trace[i].X_bar) : in.Q;
       apply_updated(state[i], in, X_bar, head.bias_step, trace[i].Z_bar, scratch);
-      if (i == last) break;
-      const View<T> next = in.take(frame, trace[i].Z.cols());
-      Spec::value(trace[i].Z_bar, next);
-      X_bar = next;
     }
     readout(trace[last].Z_bar, in.Q, head, out);
   }
@@ -72,10 +68,10 @@ struct Chain {
     View<T> d_Z_bar = zeros_like(trace[last].Z);
     readout_vjp(trace[last].Z_bar, head, d_out, d_Z_bar, d_in.Q, weight_rows);
     for (std::size_t i = last; i > 0; --i) {
-      const View<T> X_bar = zeros_like(trace[i - 1].Z), d_X_bar = zeros_like(X_bar);
-      Spec::value(trace[i - 1].Z_bar, X_bar);
-      apply_updated_vjp(state[i], in, X_bar, head.bias_step, d_Z_bar, d_state[i], d_X_bar, d_in.scale, scratch);
-      d_Z_bar = zeros_like(X_bar);
+      const View<T> d_X_bar = zeros_like(trace[i].X_bar);
+      apply_updated_vjp(state[i], in, trace[i].X_bar, head.bias_step, d_Z_bar, d_state[i], d_X_bar, d_in.scale,
+                        scratch);
+      d_Z_bar = zeros_like(d_X_bar);
       Spec::value_vjp(trace[i - 1].Z_bar, d_X_bar, d_Z_bar);
     }
     apply_updated_vjp(state[0], in, in.Q, head.bias_step, d_Z_bar, d_state[0], d_in.Q, d_in.scale, scratch);
@@ -84,9 +80,8 @@ struct Chain {
     std::array<View<T>, depth> d_Z;
     for (std::size_t i = 0; i < depth; ++i) d_Z[i] = zeros_like(trace[i].Z);
     for (std::size_t i = 0; i < last; ++i) {
-      const View<T> S = zeros_like(trace[i].Z), d_S = zeros_like(S);
-      ops::matmul_transposed(rows(state[i + 1].G), state[i + 1].W, S);
-      Spec::gradient_vjp(trace[i].Z, S, rows(d_state[i].G), d_S, d_Z[i]);
+      const View<T> d_S = zeros_like(trace[i].Z);
+      Spec::gradient_vjp(trace[i].Z, trace[i + 1].S, rows(d_state[i].G), d_S, d_Z[i]);
       ops::add_matmul(d_S, state[i + 1].W, rows(d_state[i + 1].G));
       ops::add_outer(T(1), d_S, rows(state[i + 1].G), d_state[i + 1].W);
     }

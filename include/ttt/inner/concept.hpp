@@ -17,11 +17,13 @@ namespace ttt {
 template <class M>
 using HeadState = std::array<InnerAffine<typename M::Scalar>, M::depth>;
 
-/// What `extend` computed on the way, for `extend_vjp`; the maps' outputs for the new rows.
+/// What `extend` computes of one map for the new rows, and leaves to `extend_vjp`.
 template <class T>
 struct AffineTrace {
   View<T> Z;      // [n, out]  under the weights of the last step, of the keys
   View<T> Z_bar;  // [n, out]  under the weights after the token's own gradient, of the queries
+  View<T> X_bar;  // [n, in]   what the queries put into the map; none of the first map, which takes Q
+  View<T> S;      // [n, in]   G W^T, the inner gradient with respect to the map's inputs; none of the first map
 };
 
 template <class M>

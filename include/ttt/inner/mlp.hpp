@@ -20,21 +20,20 @@ struct MlpModel {
                      const Trace<MlpModel>& trace, View<T> out, Workspace& scratch) {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
-    const auto& [Z1, Z1_bar] = trace[0];
-    const auto& [Z2, Z2_bar] = trace[1];
+    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size();
     const View<T> X1 = layer1.X.rows(in.first, n), G1 = layer1.G.rows(in.first, n);
     const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
-    const View<T> slope = in.take(frame, X2.cols()), d_X2 = in.take(frame, X2.cols());
-    const View<T> X2_bar = in.take(frame, X2.cols());
+    const View<T> slope = in.take(frame, X2.cols());
 
     ops::copy(in.K, X1);
     apply(layer1, X1, Z1);
     ops::gelu_and_slope(Z1, X2, slope);
     apply(layer2, X2, Z2);
     ops::reconstruction_gradient(Z2, in.target, head.norm, in.rate, G2);
-    ops::matmul_transposed(G2, layer2.W, d_X2);
-    ops::multiply(d_X2, slope, G1);
+    ops::matmul_transposed(G2, layer2.W, S);
+    ops::multiply(S, slope, G1);
 
     apply_updated(layer1, in, in.Q, head.bias_step, Z1_bar, scratch);
     ops::gelu(Z1_bar, X2_bar);
@@ -48,8 +47,8 @@ struct MlpModel {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
     const auto& [d_layer1, d_layer2] = d_state;
-    const auto& [Z1, Z1_bar] = trace[0];
-    const auto& [Z2, Z2_bar] = trace[1];
+    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size(), D = in.Q.cols(), F = Z1.cols();
     const View<T> X1 = layer1.X.rows(in.first, n);
     const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
@@ -58,18 +57,15 @@ struct MlpModel {
     const View<T> d_Z2 = in.take(frame, D), d_Z2_bar = in.take(frame, D);
     const View<T> weight_rows = in.take(frame, D);
     const View<T> d_Z1 = in.zeros(frame, F), d_Z1_bar = in.zeros(frame, F);
-    const View<T> X2_bar = in.take(frame, F), d_X2_bar = in.zeros(frame, F);
-    const View<T> S = in.take(frame, F), d_S = in.take(frame, F);
+    const View<T> d_X2_bar = in.zeros(frame, F), d_S = in.take(frame, F);
 
     // Outputs: Z2_bar <- X2_bar <- Z1_bar <- Q, each under the updated weights.
-    ops::gelu(Z1_bar, X2_bar);
     readout_vjp(Z2_bar, head, d_out, d_Z2_bar, d_in.Q, weight_rows);
     apply_updated_vjp(layer2, in, X2_bar, head.bias_step, d_Z2_bar, d_layer2, d_X2_bar, d_in.scale, scratch);
     ops::gelu_vjp(Z1_bar, d_X2_bar, d_Z1_bar);
     apply_updated_vjp(layer1, in, in.Q, head.bias_step, d_Z1_bar, d_layer1, d_in.Q, d_in.scale, scratch);
 
     // Inner gradients: G1 = S * gelu'(Z1) with S = G2 W2^T, then G2.
-    ops::matmul_transposed(G2, layer2.W, S);
     ops::gelu_gradient_vjp(Z1, S, d_G1, d_S, d_Z1);
     ops::add_matmul(d_S, layer2.W, d_G2);
     ops::add_outer(T(1), d_S, G2, d_layer2.W);
