@@ -65,7 +65,8 @@ template <class T, int R, int C, bool ragged>
 
 /// Elements P_ts with s > first + t, which nothing reads, are written or not.
 template <class T, bool ragged>
-void causal_steps(Rows<const T> x, Rows<const T> X, const T* scale, T bias_step, Size first, Rows<T> P) {
+void causal_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale, T bias_step, Size first,
+                  const Rows<T>& P) {
   using V = Vec<T>;
   each_group<V::dot_rows>(x.rows, [&](Size t, auto rows) {
     constexpr int R = decltype(rows)::value;

@@ -18,25 +18,30 @@ struct Nothing {
 };
 
 /// C = start + A B + more for as many tiles of R rows as C has; C begins at row i and column j of the whole. A function
-/// of its own: among more variables GCC keeps addresses or sums in memory.
+/// of its own: among more variables GCC keeps addresses or sums in memory. It takes structs by reference: a copy on the
+/// stack would be read in wider pieces than it was written in, and so only after all earlier work is done.
 template <class T, int R, int N, class Part, class More>
-[[gnu::noinline]] void product_tiles(Strided<T> A, const T* B, Size B_stride, Size k, const T* start, Size start_stride,
-                                     Rows<T> C, Part last, const More& more, Size i, Size j) {
+[[gnu::noinline]] void product_tiles(const Strided<T>& left, const T* B, Size B_stride, Size k, const T* start,
+                                     Size start_stride, const Rows<T>& C, Part last, const More& more, Size i, Size j) {
+  Strided<T> A = left;
+  T* c = C.data;
+  const Size C_stride = C.stride;
   for (const Size end = i + C.rows; i < end; i += R) {
     Tile<T, R, N> tile;
     each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(start + r * start_stride, v, last); });
     accumulate(tile, A, B, B_stride, k, last);
     more.add(tile, i, j, last);
-    each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(C.data + r * C.stride, v, tile.at[r][v], last); });
+    each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(c + r * C_stride, v, tile.at[r][v], last); });
     A.data += R * A.stride;
     start += R * start_stride;
-    C.data += R * C.stride;
+    c += R * C_stride;
   }
 }
 
 /// C (+)= A B + more, or A B^T + more with `transposed`: then panels are packed from rows of B.
 template <class T, int vectors, bool transposed, class More>
-void product_panels(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, const More& more, Rows<T> C) {
+void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
+                    const Rows<T>& C) {
   using V = Vec<T>;
   constexpr Size width = vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a panel stays in the first-level cache
@@ -74,7 +79,8 @@ void product_panels(Rows<const T> A, Rows<const T> B, const T* bias, bool accumu
 }
 
 template <class T, bool transposed, class More>
-void product(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, const More& more, Rows<T> C) {
+void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
+             const Rows<T>& C) {
   // Few rows need wide tiles for as many sums as the latency of an addition takes.
   if (C.rows <= Vec<T>::tile_rows(4)) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
   product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, more, C);
@@ -87,7 +93,7 @@ void matmul(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to,
 
 /// C = A B^T, or C += A B^T, as (B A^T)^T, for whole vectors of rows of A and of B.
 template <class T>
-void exchanged_product(Rows<const T> A, Rows<const T> B, bool accumulate_to, Rows<T> C) {
+void exchanged_product(const Rows<const T>& A, const Rows<const T>& B, bool accumulate_to, const Rows<T>& C) {
   using V = Vec<T>;
   constexpr Size W = V::size, depth = 16384 / (W * Size{sizeof(T)});  // so that both rooms stay in the first cache
   static constexpr T zeros[W] = {};
@@ -116,7 +122,7 @@ void exchanged_product(Rows<const T> A, Rows<const T> B, bool accumulate_to, Row
 
 /// A B^T for one row, and whole squares of B: each is used as soon as it is transposed.
 template <class T>
-[[gnu::noinline]] void row_times_transposed(const T* a, Rows<const T> B, bool accumulate_to, T* c) {
+[[gnu::noinline]] void row_times_transposed(const T* a, const Rows<const T>& B, bool accumulate_to, T* c) {
   using V = Vec<T>;
   constexpr Size W = V::size;
   for (Size j = 0; j < B.rows; j += W) {
@@ -149,23 +155,26 @@ constexpr Size piece_rows = 128;
 
 /// C += alpha A^T B for one piece, as many tiles of R rows as C has.
 template <class T, int R, int N, class Part>
-[[gnu::noinline]] void outer_tiles(T alpha, Strided<T> A, const T* B, Size B_stride, Size rows, Rows<T> C, Part last) {
-  for (Size i = 0; i < C.rows; i += R) {
+[[gnu::noinline]] void outer_tiles(T alpha, const Strided<T>& left, const T* B, Size B_stride, Size rows,
+                                   const Rows<T>& C, Part last) {
+  Strided<T> A = left;
+  T* c = C.data;
+  const Size tiles = C.rows / R, C_stride = C.stride;
+  for (Size i = 0; i < tiles; ++i) {
     Tile<T, R, N> sum;
     each_in_tile<T, R, N>([&](int r, int v) { sum.at[r][v] = Vec<T>::zero(); });
     accumulate(sum, A, B, B_stride, rows, last);
     each_in_tile<T, R, N>([&](int r, int v) {
-      T* c = C.data + r * C.stride;
-      const Vec<T> before = load_vector<T, N>(static_cast<const T*>(c), v, last);
-      store_vector<T, N>(c, v, Vec<T>::fma(Vec<T>::broadcast(alpha), sum.at[r][v], before), last);
+      const Vec<T> before = load_vector<T, N>(static_cast<const T*>(c) + r * C_stride, v, last);
+      store_vector<T, N>(c + r * C_stride, v, Vec<T>::fma(Vec<T>::broadcast(alpha), sum.at[r][v], before), last);
     });
     A.data += R;
-    C.data += R * C.stride;
+    c += R * C_stride;
   }
 }
 
 template <class T, int vectors>
-void outer_piece(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
+void outer_piece(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
   using V = Vec<T>;
   each_panel<T, vectors>(C.cols, [&](Size j, auto panel_vectors, auto last) {
     constexpr int N = decltype(panel_vectors)::value;

@@ -90,7 +90,7 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
 
 /// Columns of `block` as vectors; a block that is no whole square is filled up with 0.
 template <class T, bool whole>
-[[gnu::always_inline]] inline void load_columns(Rows<const T> block, Vec<T> (&columns)[Vec<T>::size]) {
+[[gnu::always_inline]] inline void load_columns(const Rows<const T>& block, Vec<T> (&columns)[Vec<T>::size]) {
   constexpr Size W = Vec<T>::size;
 #pragma GCC unroll 16
   for (Size i = 0; i < W; ++i) {
@@ -105,7 +105,7 @@ template <class T, bool whole>
 
 /// Writes columns of `block` as rows of one vector.
 template <class T, bool whole>
-[[gnu::noinline]] void pack_square(Rows<const T> block, T* packed, Size packed_stride) {
+[[gnu::noinline]] void pack_square(const Rows<const T>& block, T* packed, Size packed_stride) {
   constexpr Size W = Vec<T>::size;
   Vec<T> columns[W];
   load_columns<T, whole>(block, columns);
@@ -117,7 +117,7 @@ template <class T, bool whole>
 
 /// Copies what N vectors of rows hold to one place as k rows of N vectors.
 template <class T, int N>
-void pack_transposed(Rows<const T> panel, T* packed) {
+void pack_transposed(const Rows<const T>& panel, T* packed) {
   constexpr Size W = Vec<T>::size;
   for (Size v = 0; v < N; ++v) {
     for (Size p = 0; p < panel.cols; p += W) {
