@@ -49,7 +49,7 @@ void embed(View<const Token, 1> tokens, const Dense<T>& embedding, View<T> X) {
   for (Index r = 0; r < tokens.size(); ++r) embedding.copy_row(tokens[r], X[r]);
 }
 
-/// d_embedding[v] += the sum of dX over all rows of token v, in the tree of `add_outer`.
+/// d_embedding[v] += the sum of dX over all rows of token v, cut every 128 rows as in `add_outer`.
 template <class T>
 void embed_vjp(View<const Token, 1> tokens, View<const T> dX, Dense<T>& d_embedding, Workspace& work) {
   Frame frame(work);

@@ -45,9 +45,12 @@ std::vector<KernelCase<T>> product_cases() {
   const auto transposed = [](Index rows, Index cols, Rng& rng) {
     return Operands<T>{{rows, cols, rng}, {cols + 3, cols, rng}, {rows, cols + 3, rng}};
   };
+  const auto transposed_square = [](Index rows, Index cols, Rng& rng) {
+    return Operands<T>{{rows, cols, rng}, {cols, cols, rng}, {rows, cols, rng}};
+  };
   const auto outer = [](Index pieces) {
     return [=](Index rows, Index cols, Rng& rng) {
-      const Index r = pieces == 0 ? rows : 64 * pieces + cols % 64;
+      const Index r = pieces == 0 ? rows : 128 * (pieces - 1) + 1 + cols % 64;
       return Operands<T>{{r, rows, rng}, {r, cols, rng}, {rows, cols, rng}};
     };
   };
@@ -79,10 +82,11 @@ std::vector<KernelCase<T>> product_cases() {
        [](K k, M m, Index i, Index n) { k.matmul_transposed(m[0].in(i, n), m[1].in(), false, m[2].out(i, n)); }},
       {"matmul_transposed, accumulate", transposed,
        [](K k, M m, Index i, Index n) { k.matmul_transposed(m[0].in(i, n), m[1].in(), true, m[2].out(i, n)); }},
+      {"matmul_transposed, whole vectors", transposed_square,
+       [](K k, M m, Index i, Index n) { k.matmul_transposed(m[0].in(i, n), m[1].in(), true, m[2].out(i, n)); }},
       {"add_outer, short", outer(0), run_outer},
-      {"add_outer, 2 pieces", outer(1), run_outer},
-      {"add_outer, 8 pieces", outer(7), run_outer},
-      {"add_outer, 41 pieces", outer(40), run_outer},
+      {"add_outer, 2 pieces", outer(2), run_outer},
+      {"add_outer, 9 pieces", outer(9), run_outer},
       {"apply_updated", causal, run_causal},
       {"causal_update_vjp", causal_vjp,
        [](K k, M m, Index i, Index n) {

@@ -176,6 +176,7 @@ TYPED_TEST(KernelLaws, ElementsMayBeComputedInPlace) {
     check([&](auto x, auto y) { k.multiply(b.in(), x, y); });
     check([&](auto x, auto y) { k.layer_norm(x, norm, T(1e-6), {}, y); });
     check([&](auto x, auto y) { k.layer_norm(b.in(), norm, T(1e-6), x, y); });
+    check([&](auto x, auto y) { k.layer_norm(b.in(), {nullptr, nullptr}, T(1e-6), x, y); });
     check([&](auto x, auto y) { k.rms_norm(x, weight.row(0), T(1e-6), y); });
     check([&](auto x, auto y) { k.reconstruction_gradient(x, b.in(), norm, T(1e-6), rate.row(0), y); });
     check([&](auto x, auto y) {

@@ -155,7 +155,7 @@ void project_vjp(std::type_identity_t<View<const T>> x, const Dense<T>& W, std::
   constexpr Index row_piece = 512, piece = 4 * Dense<T>::panel_outputs;
   const Index inputs = W.extent(1), outputs = W.extent(0);
   const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
-  // About 192 inputs at a time, in equal parts.
+  // Equal parts of at most 192 inputs, which is what a kernel packs at once.
   const Index parts = std::max<Index>((inputs + 191) / 192, 1), in_piece = (inputs + parts - 1) / parts;
   const Index out_tasks = (outputs + piece - 1) / piece;
   parallel_for(out_tasks * parts, workers(out_tasks * parts, operations), [&](Index task, Index) {

@@ -9,7 +9,8 @@
 //  - A sum across a row (x_t . X_s in `apply_updated`, norms, losses) puts element j into virtual lane j mod (64 /
 //    sizeof(T)), in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1
 //    (float).
-//  - A sum over rows (`add_outer`, `add_weight_vjp`) is cut every 128 rows: pieces are summed with fused multiply-add and
+//  - A sum over rows (`add_outer`, `add_weight_vjp`) is cut every 128 rows: pieces are summed with fused multiply-add
+//  and
 //    added to C one after the other. `sum_squares` is cut too, and adds its pieces in a binary tree.
 //  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
 // So scalar, AVX2, AVX-512 and NEON tables agree to the last bit.
@@ -90,8 +91,8 @@ struct Kernels {
   void (*project)(In x, Panels<T> W, Out y);
   /// dx += dy W for inputs first, first + 1, ... of W, as many as dx has columns. Full format.
   void (*add_project_vjp)(In dy, Panels<T> W, Size first, Out dx);
-  /// dW += dy^T x for inputs first, first + 1, ... of `inputs`, as many as x has columns, and the outputs whose panels
-  /// begin at dW, as many as dy has columns. The sum over rows is cut as in `add_outer`.
+  /// dW += dy^T x. x holds inputs first, first + 1, ... of `inputs`; dW points to panels in full format, all whole but
+  /// the weight's last, of as many outputs as dy has columns. The sum over rows is cut as in `add_outer`.
   void (*add_weight_vjp)(In x, In dy, Size first, Size inputs, T* dW);
   /// The dual form: Z_t = x_t W + b + sum_{s <= first + t} P_ts G_s with P_ts = -scale_t (x_t . X_s + bias_step).
   /// x: [n, k], first + n rows are open; P: [n, first + n], scratch.

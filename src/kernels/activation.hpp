@@ -152,7 +152,7 @@ void silu_gate_vjp(Rows<const T> g, Rows<const T> u, Rows<const T> dy, Rows<T> d
     const auto d = at.load(dy), gate = at.load(g), d_silu = d * at.load(u);
     const Logistic s(gate);
     at.store(du, d * (gate * s.value));
-    at.store(dg, d_silu * (s.value * fma(gate, s.rest, gate.broadcast(1))));
+    at.store(dg, d_silu * (s.value * fma(gate, s.rest, at.broadcast(1))));
   });
 }
 
@@ -160,7 +160,7 @@ template <class T>
 void sigmoid(Rows<const T> a, T factor, Rows<T> rate) {
   each_place<T>(rate, [&](auto at) {
     const Logistic s(at.load(a));
-    at.store(rate, s.value.broadcast(factor) * s.value);
+    at.store(rate, at.broadcast(factor) * s.value);
   });
 }
 
@@ -168,7 +168,7 @@ template <class T>
 void sigmoid_vjp(Rows<const T> a, T factor, Rows<const T> d_rate, Rows<T> da) {
   each_place<T>(da, [&](auto at) {
     const Logistic s(at.load(a));
-    at.store(da, at.load(d_rate) * s.value.broadcast(factor) * (s.value * s.rest));
+    at.store(da, at.load(d_rate) * at.broadcast(factor) * (s.value * s.rest));
   });
 }
 

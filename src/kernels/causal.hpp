@@ -9,7 +9,8 @@
 namespace ttt {
 namespace {
 
-/// Lane l is -scale[(first + l) / C] where R rows have it.
+/// Minus the scales of the rows of elements first, first + 1 ... of a tile of R x C; lanes beyond the tile repeat the
+/// last row's.
 template <class V, int R, int C, class T>
 [[gnu::always_inline]] inline V minus_each(const T* scale, int first) {
   if constexpr (R == 1) return V::broadcast(-scale[0]);
@@ -70,7 +71,7 @@ void causal_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale
   using V = Vec<T>;
   each_group<V::dot_rows>(x.rows, [&](Size t, auto rows) {
     constexpr int R = decltype(rows)::value;
-    each_group<V::dot_cols>(min(X.rows, first + t + R), [&](Size s, auto cols) {
+    each_group<V::dot_cols>(first + t + R, [&](Size s, auto cols) {
       constexpr int C = decltype(cols)::value;
       step_tile<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, scale + t, bias_step, row(P, t) + s,
                                  P.stride);

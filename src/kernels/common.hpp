@@ -5,7 +5,9 @@
 // each instruction set, and a shared inline function built with AVX-512 could be the copy that the linker keeps for
 // all.
 //
-// Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it.
+// Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it. Kernels
+// that call lambdas from several places are `flatten`: a lambda that is not inlined has its rows in memory, and reads
+// them anew after every store.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +37,6 @@ struct Constant {
 };
 
 inline Size min(Size a, Size b) { return a < b ? a : b; }
-inline Size max(Size a, Size b) { return a < b ? b : a; }
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
 
@@ -57,6 +58,12 @@ template <class T, class F>
 template <class T, class F>
 [[gnu::always_inline]] inline void each_vector(Rows<T> shape, F f) {
   for (Size i = 0; i < shape.rows; ++i) each_vector<T>(shape.cols, [&](Size j, auto part) { f(i, j, part); });
+}
+
+/// Rows first ... first + n - 1.
+template <class T>
+Rows<T> some_rows(Rows<T> m, Size first, Size n) {
+  return {row(m, first), n, m.cols, m.stride};
 }
 
 template <class T, class Part>
@@ -132,18 +139,6 @@ template <int done = 0, class T, int n>
   for (int i = 0; i < m; ++i) some[i] = v[done + i];
   fold_all<W / 2>(some).store(sums + done, Whole{});
   if constexpr (done + m < n) sum_each<done + m>(v, sums);
-}
-
-/// Adds pieces of a long sum pairwise: call it with the pieces 0, 1, 2 ... in order. `levels` holds the open halves of
-/// the tree, one for each bit of the number of pieces. With `last` the result is the whole sum.
-template <class S>
-S add_piece(S sum, Size piece, bool last, S* levels) {
-  Size level = 0;
-  for (Size n = piece; last ? n != 0 : n % 2 == 1; n /= 2, ++level) {
-    if (n % 2 == 1) sum = levels[level] + sum;
-  }
-  if (!last) levels[level] = sum;
-  return sum;
 }
 
 }  // namespace

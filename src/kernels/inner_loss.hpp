@@ -19,7 +19,8 @@ template <class T, int count>
   const auto with_u_hat = [&](Size i, auto f) {
     const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
     each_vector<T>(columns, [&](Size j, auto part) {
-      const V weight = V::load(norm.weight + j, part), hat = (load(Z, i, j, part) - mean) * inverse_rho;
+      const V weight = V::load(norm.weight + j, part);
+      const V hat = only<T>((load(Z, i, j, part) - mean) * inverse_rho, part);
       f(j, weight * (V::fma(weight, hat, V::load(norm.bias + j, part)) - load(target, i, j, part)), hat, part);
     });
   };
@@ -28,7 +29,7 @@ template <class T, int count>
   do {
     V total = V::zero(), total_hat = V::zero();
     with_u_hat(row, [&](Size, V u, V hat, auto) {
-      total = total + u;  // 0 beyond the row, as weight is
+      total = total + u;
       total_hat = V::fma(u, hat, total_hat);
     });
     sum_u[row] = total;
@@ -53,8 +54,8 @@ void reconstruction_gradient(Rows<const T> Z, Rows<const T> target, NormWeights<
   }
   with_columns<T>(Z.cols, [&](auto columns) {
     each_block<T>(Z.rows, [&](Size i, Size rows) {
-      reconstruction_gradient<T>({row(Z, i), rows, Z.cols, Z.stride}, {row(target, i), rows, Z.cols, target.stride},
-                                 norm, epsilon, rate + i, columns, {row(G, i), rows, Z.cols, G.stride});
+      reconstruction_gradient<T>(some_rows(Z, i, rows), some_rows(target, i, rows), norm, epsilon, rate + i, columns,
+                                 some_rows(G, i, rows));
     });
   });
 }
@@ -91,14 +92,14 @@ template <class T, int count>
   constexpr Size most = PerRow<T>::most;
   const Normalization<T> to_hat = normalization(Z, columns, epsilon);
   struct Element {
-    V weight, hat, e, u, dg, y;  // weight, dg and what they are factors of are 0 beyond the row
+    V weight, hat, e, u, dg, y;  // 0 beyond the row
   };
   const auto each_element = [&](Size i, auto f) {
     const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i], factor = V::broadcast(rate[i]);
     each_vector<T>(columns, [&](Size j, auto part) {
       Element at;
       at.weight = V::load(norm.weight + j, part);
-      at.hat = (load(Z, i, j, part) - mean) * inverse_rho;
+      at.hat = only<T>((load(Z, i, j, part) - mean) * inverse_rho, part);
       at.e = V::fma(at.weight, at.hat, V::load(norm.bias + j, part)) - load(target, i, j, part);
       at.u = at.weight * at.e;
       at.dg = load(dG, i, j, part);
@@ -174,9 +175,9 @@ void reconstruction_gradient_vjp(Rows<const T> Z, Rows<const T> target, NormWeig
   }
   with_columns<T>(Z.cols, [&](auto columns) {
     each_block<T>(Z.rows, [&](Size i, Size rows) {
-      const auto part = [&](auto x) { return decltype(x){row(x, i), rows, x.cols, x.stride}; };
-      reconstruction_gradient_vjp<T>(part(Z), part(target), norm, epsilon, rate + i, part(dG), columns, part(dZ),
-                                     part(d_target), d_rate + i, part(d_weight_rows), part(d_bias_rows));
+      const auto some = [&](auto m) { return some_rows(m, i, rows); };
+      reconstruction_gradient_vjp<T>(some(Z), some(target), norm, epsilon, rate + i, some(dG), columns, some(dZ),
+                                     some(d_target), d_rate + i, some(d_weight_rows), some(d_bias_rows));
     });
   });
 }

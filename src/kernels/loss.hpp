@@ -4,6 +4,7 @@
 
 #include "kernels/common.hpp"
 #include "kernels/exp.hpp"
+#include "kernels/vectors.hpp"
 #include "math.hpp"
 
 namespace ttt {
@@ -39,7 +40,7 @@ void cross_entropy(Rows<T> logits, const std::int32_t* target, T factor, T* loss
     V total = V::zero();
     const Rows<T> line = {x, 1, logits.cols, logits.cols};
     each_place<T>(line, [&](auto at) {
-      const auto logit = at.load(line), e = exp(logit - logit.broadcast(most));
+      const auto logit = at.load(line), e = exp(logit - at.broadcast(most));
       at.store(line, e);
       total = at.add_to(total, e);
     });

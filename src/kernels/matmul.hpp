@@ -17,9 +17,10 @@ struct Nothing {
   void add(Tile<T, R, N>&, Size, Size, Part) const {}
 };
 
-/// C = start + A B + more for as many tiles of R rows as C has; C begins at row i and column j of the whole. A function
-/// of its own: among more variables GCC keeps addresses or sums in memory. It takes structs by reference: a copy on the
-/// stack would be read in wider pieces than it was written in, and so only after all earlier work is done.
+/// C = start + A B + more for N vectors of columns (C.cols is not used) and as many tiles of R rows as C has; C begins
+/// at row i and column j of the whole. A function of its own: among more variables GCC keeps addresses or sums in
+/// memory. It takes structs by reference: a copy on the stack would be read in wider pieces than it was written in, and
+/// so only after all earlier work is done.
 template <class T, int R, int N, class Part, class More>
 [[gnu::noinline]] void product_tiles(const Strided<T>& left, const T* B, Size B_stride, Size k, const T* start,
                                      Size start_stride, const Rows<T>& C, Part last, const More& more, Size i, Size j) {
@@ -153,7 +154,7 @@ void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Row
 /// Rows of A and B whose products are summed before the sum is added to C.
 constexpr Size piece_rows = 128;
 
-/// C += alpha A^T B for one piece, as many tiles of R rows as C has.
+/// C += alpha A^T B for one piece, N vectors of columns (C.cols is not used) and as many tiles of R rows as C has.
 template <class T, int R, int N, class Part>
 [[gnu::noinline]] void outer_tiles(T alpha, const Strided<T>& left, const T* B, Size B_stride, Size rows,
                                    const Rows<T>& C, Part last) {
@@ -190,7 +191,7 @@ void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
   using V = Vec<T>;
   for (Size p = 0; p < A.rows; p += piece_rows) {
     const Size rows = min(piece_rows, A.rows - p);
-    const Rows<const T> a = {row(A, p), rows, A.cols, A.stride}, b = {row(B, p), rows, B.cols, B.stride};
+    const Rows<const T> a = some_rows(A, p, rows), b = some_rows(B, p, rows);
     // Few rows need wide tiles, as in `product`.
     C.rows <= V::tile_rows(4) ? outer_piece<T, 4>(alpha, a, b, C) : outer_piece<T, V::tile_vectors>(alpha, a, b, C);
   }

@@ -19,13 +19,13 @@ template <class T>
 [[gnu::flatten]] void layer_norm(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const T> residual, Rows<T> y) {
   using V = Vec<T>;
   if (!norm.weight) {
-    copy(x, y);
-    if (residual.data) add(residual, y);
-    return;
+    if (!residual.data) return copy(x, y);
+    return each_vector<T>(
+        y, [&](Size i, Size j, auto part) { store(y, i, j, load(residual, i, j, part) + load(x, i, j, part), part); });
   }
   with_columns<T>(x.cols, [&](auto columns) {
     each_block<T>(x.rows, [&](Size first, Size count) {
-      const Rows<const T> z = {row(x, first), count, x.cols, x.stride};
+      const Rows<const T> z = some_rows(x, first, count);
       const Normalization<T> to_hat = normalization(z, columns, epsilon);
       const auto write = [&](auto finish) {
         for (Size i = 0; i < count; ++i) {
@@ -57,7 +57,8 @@ template <class T, int count>
     const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
     each_vector<T>(columns, [&](Size j, auto part) {
       const V d = load(dy, i, j, part);
-      f(j, (load(x, i, j, part) - mean) * inverse_rho, d, d * V::load(norm.weight + j, part), part);
+      const V hat = only<T>((load(x, i, j, part) - mean) * inverse_rho, part);
+      f(j, hat, d, d * V::load(norm.weight + j, part), part);
     });
   };
   V sum_e[most], sum_e_hat[most];
@@ -65,7 +66,7 @@ template <class T, int count>
   do {
     V total = V::zero(), total_hat = V::zero();
     each_element(row, [&](Size, V hat, V, V e, auto) {
-      total = total + e;  // 0 beyond the row, as dy is
+      total = total + e;
       total_hat = V::fma(e, hat, total_hat);
     });
     sum_e[row] = total;
@@ -90,8 +91,8 @@ void layer_norm_vjp(Rows<const T> x, NormWeights<T> norm, T epsilon, Rows<const 
   }
   with_columns<T>(x.cols, [&](auto columns) {
     each_block<T>(x.rows, [&](Size i, Size rows) {
-      const auto part = [&](auto m) { return decltype(m){row(m, i), rows, m.cols, m.stride}; };
-      layer_norm_vjp<T>(part(x), norm, epsilon, part(dy), columns, part(dx), part(d_weight_rows));
+      layer_norm_vjp<T>(some_rows(x, i, rows), norm, epsilon, some_rows(dy, i, rows), columns, some_rows(dx, i, rows),
+                        some_rows(d_weight_rows, i, rows));
     });
   });
 }

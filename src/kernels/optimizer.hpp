@@ -7,6 +7,17 @@
 namespace ttt {
 namespace {
 
+/// Adds pieces of a long sum pairwise: call it with the pieces 0, 1, 2 ... in order. `levels` holds the open halves of
+/// the tree, one for each bit of the number of pieces. With `last` the result is the whole sum.
+inline double add_piece(double sum, Size piece, bool last, double* levels) {
+  Size level = 0;
+  for (Size n = piece; last ? n != 0 : n % 2 == 1; n /= 2, ++level) {
+    if (n % 2 == 1) sum = levels[level] + sum;
+  }
+  if (!last) levels[level] = sum;
+  return sum;
+}
+
 template <class T>
 double sum_squares(const T* x, Size n) {
   using V = Vec<double>;

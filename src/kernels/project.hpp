@@ -18,11 +18,15 @@ struct Block {
   Size stride;
 };
 
-/// Asks for the lines that `bytes` from p on will need soon. The machine looks ahead by itself, but not across pages.
+/// Asks for the lines that come some time after those of `bytes` from p on. The machine looks ahead by itself, but not
+/// across pages. The address is a number, as it may lie beyond the weights; nothing is read there.
 [[gnu::always_inline]] inline void prefetch(const void* p, Size bytes) {
   constexpr Size ahead = 8192, line = 64;
 #pragma GCC unroll 8
-  for (Size i = 0; i < bytes; i += line) __builtin_prefetch(static_cast<const char*>(p) + ahead + i);
+  for (Size i = 0; i < bytes; i += line) {
+    const auto address = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(ahead + i);
+    __builtin_prefetch(reinterpret_cast<const void*>(address));
+  }
 }
 
 /// The weights of N vectors of outputs from `first` on, input by input: step(i, weights) for inputs p + i, i < k, where
@@ -195,7 +199,7 @@ void add_weight_vjp(Rows<const T> x, Rows<const T> dy, const PanelLayout<T>& lay
   alignas(64) T dy_room[piece_rows * V::block_vectors * V::size];
   for (Size p = 0; p < x.rows; p += piece_rows) {
     const Size rows = min(piece_rows, x.rows - p);
-    copy({row(x, p), rows, x.cols, x.stride}, Rows<T>{x_room, rows, x.cols, x.cols});
+    copy(some_rows(x, p, rows), Rows<T>{x_room, rows, x.cols, x.cols});
     for (Size o = 0; o < dy.cols; o += layout.width) {
       const Size columns = layout.columns(o);
       T* panel = dW + layout.offset(o) / Size{sizeof(T)} + first * columns;

@@ -15,7 +15,6 @@ struct PerRow {
   alignas(64) T at[most];
 
   Vec<T> operator[](Size i) const { return Vec<T>::broadcast(at[i]); }
-  Vec<T> all() const { return Vec<T>::load(at, Whole{}); }
   void set(Vec<T> v) { v.store(at, Whole{}); }
 };
 

@@ -123,8 +123,8 @@ void pack_transposed(const Rows<const T>& panel, T* packed) {
     for (Size p = 0; p < panel.cols; p += W) {
       const Rows<const T> block = {row(panel, v * W) + p, panel.rows - v * W, min(W, panel.cols - p), panel.stride};
       T* to = packed + p * N * W + v * W;
-      block.rows >= W&& block.cols == W ? pack_square<T, true>(block, to, N * W)
-                                        : pack_square<T, false>(block, to, N * W);
+      const bool whole = block.cols == W && block.rows >= W;
+      whole ? pack_square<T, true>(block, to, N * W) : pack_square<T, false>(block, to, N * W);
     }
   }
 }

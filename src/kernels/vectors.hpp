@@ -22,15 +22,15 @@ struct Vectors {
     for (int i = 0; i < n; ++i) y.at[i] = f(i);
     return y;
   }
-  static Vectors broadcast(T x) {
+  [[gnu::always_inline]] static Vectors broadcast(T x) {
     return each([&](int) { return V::broadcast(x); });
   }
   template <class Part>
-  static Vectors load(const T* p, Part last) {
+  [[gnu::always_inline]] static Vectors load(const T* p, Part last) {
     return each([&](int i) { return i + 1 < n ? V::load(p + i * V::size, Whole{}) : V::load(p + i * V::size, last); });
   }
   template <class Part>
-  void store(T* p, Part last) const {
+  [[gnu::always_inline]] void store(T* p, Part last) const {
 #pragma GCC unroll 8
     for (int i = 0; i < n; ++i) {
       i + 1 < n ? at[i].store(p + i * V::size, Whole{}) : at[i].store(p + i * V::size, last);
@@ -67,12 +67,13 @@ struct Place {
   Size i, j;
   Part last;
 
-  Vectors<T, n> load(Rows<const T> m) const { return Vectors<T, n>::load(row(m, i) + j, last); }
-  Vectors<T, n> load(Rows<T> m) const { return Vectors<T, n>::load(row(m, i) + j, last); }
-  void store(Rows<T> m, const Vectors<T, n>& v) const { v.store(row(m, i) + j, last); }
+  [[gnu::always_inline]] Vectors<T, n> broadcast(T x) const { return Vectors<T, n>::broadcast(x); }
+  [[gnu::always_inline]] Vectors<T, n> load(Rows<const T> m) const { return Vectors<T, n>::load(row(m, i) + j, last); }
+  [[gnu::always_inline]] Vectors<T, n> load(Rows<T> m) const { return Vectors<T, n>::load(row(m, i) + j, last); }
+  [[gnu::always_inline]] void store(Rows<T> m, const Vectors<T, n>& v) const { v.store(row(m, i) + j, last); }
 
   /// sum, and one vector after the other of v.
-  Vec<T> add_to(Vec<T> sum, const Vectors<T, n>& v) const {
+  [[gnu::always_inline]] Vec<T> add_to(Vec<T> sum, const Vectors<T, n>& v) const {
     for (int k = 0; k + 1 < n; ++k) sum = sum + v.at[k];
     return sum + only<T>(v.at[n - 1], last);
   }

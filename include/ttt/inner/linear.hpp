@@ -17,7 +17,7 @@ struct LinearModel {
   static void extend(const HeadState<LinearModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
                      const Trace<LinearModel>& trace, View<T> out, Workspace& scratch) {
     const auto& [layer1] = state;
-    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const View<T> X1 = layer1.X.rows(in.first, in.size()), G1 = layer1.G.rows(in.first, in.size());
 
     ops::copy(in.K, X1);
@@ -35,7 +35,7 @@ struct LinearModel {
     const Index n = in.size(), D = in.Q.cols();
     const auto& [layer1] = state;
     const auto& [d_layer1] = d_state;
-    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const View<T> X1 = layer1.X.rows(in.first, n);
     const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
     const View<T> d_Z1 = in.take(frame, D), d_Z1_bar = in.take(frame, D);

@@ -20,7 +20,7 @@ struct MlpModel {
                      const Trace<MlpModel>& trace, View<T> out, Workspace& scratch) {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
-    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size();
     const View<T> X1 = layer1.X.rows(in.first, n), G1 = layer1.G.rows(in.first, n);
@@ -47,7 +47,7 @@ struct MlpModel {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
     const auto& [d_layer1, d_layer2] = d_state;
-    const View<T>&Z1 = trace[0].Z, &Z1_bar = trace[0].Z_bar;
+    const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size(), D = in.Q.cols(), F = Z1.cols();
     const View<T> X1 = layer1.X.rows(in.first, n);
