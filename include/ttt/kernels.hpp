@@ -3,15 +3,14 @@
 //
 // Contract of every kernel.
 //  - A row of the result is computed by the same sequence of operations however many rows the call has.
-//  - A sum over k in `matmul`, `matmul_transposed`, `project` and `add_project_vjp` runs from the first to the last
-//  with
-//    fused multiply-add, starting from C, the bias or 0; so do the sums over k and then s in `apply_updated`.
+//  - A sum over k in `matmul`, `matmul_transposed`, `project` and `add_project_vjp` runs from first to last with fused
+//    multiply-add and starts from C, the bias or 0; so do the sums over k and then s in `apply_updated`.
 //  - A sum across a row (x_t . X_s in `apply_updated`, norms, losses) puts element j into virtual lane j mod (64 /
 //    sizeof(T)), in order of j, and adds the lanes in one fixed tree: lane i takes lane i + 8, then + 4, + 2, + 1
 //    (float).
-//  - A sum over rows (`add_outer`, `add_weight_vjp`) is cut every 128 rows: pieces are summed with fused multiply-add
-//  and
-//    added to C one after the other. `sum_squares` is cut too, and adds its pieces in a binary tree.
+//  - A sum over rows (`add_outer`, `add_weight_vjp`) is cut every 128 rows. A piece is summed with fused multiply-add,
+//    and one piece after the other is added to C.
+//  - `sum_squares` is cut too, and adds its pieces in a binary tree.
 //  - exp is one polynomial in fused multiply-adds. Nothing of libm is used but sqrt and fma.
 // So scalar, AVX2, AVX-512 and NEON tables agree to the last bit.
 #pragma once

@@ -11,7 +11,6 @@ namespace {
 template <class T, int n>
 struct Vectors {
   using V = Vec<T>;
-  static constexpr Size size = n * V::size;
   V at[n];
 
   /// f(0), f(1) ... as vectors.
