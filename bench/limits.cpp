@@ -32,8 +32,6 @@ struct Slice {
   }
 };
 
-constexpr double tolerance = 0.05;
-
 double measure_multiply_adds_per_cycle(Isa isa) {
   const Loops loop = loops(isa);
   double found = 0;
@@ -46,7 +44,7 @@ double measure_multiply_adds_per_cycle(Isa isa) {
     }
     found = quantile(all, 0.9);
     const double units = std::round(found);
-    if (units >= 1 && std::abs(found / units - 1) <= tolerance) return std::min(found, units);
+    if (units >= 1 && std::abs(found / units - 1) <= 1 - undisturbed_share) return std::min(found, units);
   }
   throw Void("the loop of multiply-adds (" + std::string(name(isa)) + ") begins " + std::to_string(found) +
              " in a cycle, not within 5 % of a whole number");
@@ -77,7 +75,7 @@ Peak peak_now(Isa isa) {
     per_cycle.push_back(slice.multiply_adds / slice.additions);
   }
   const double most = multiply_adds_per_cycle(isa), clock = quantile(additions, 0.5);
-  return {clock, clock * most * loop.flop, quantile(per_cycle, 0.5) >= (1 - tolerance) * most};
+  return {clock, clock * most * loop.flop, quantile(per_cycle, 0.5) >= undisturbed_share * most};
 }
 
 std::optional<double> peak() {
@@ -89,6 +87,16 @@ std::optional<double> peak() {
     }
   }();
   return known;
+}
+
+double cores_now(Index threads) {
+  const Loops loop = loops(widest());
+  constexpr long turns = 2000000;  // some milliseconds, in which waking a thread does not count
+  const Peak one = peak_now(widest());
+  const double start = wall_seconds();
+  parallel_for(threads, threads, [&](Index, Index) { loop.multiply_add(turns); });
+  const double flop = static_cast<double>(threads * turns) * loop.instructions * loop.flop;
+  return flop / (wall_seconds() - start) / one.flop;
 }
 
 double read_bandwidth_now(Index threads) {

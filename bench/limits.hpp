@@ -31,8 +31,15 @@ struct Peak {
 };
 Peak peak_now(Isa isa);
 
+/// How much of its limit a loop on registers must reach for what is measured beside it to count.
+inline constexpr double undisturbed_share = 0.95;
+
 /// FLOP per second of one core, measured once; nothing where the yardstick does not hold.
 std::optional<double> peak();
+
+/// How many times one core's multiply-adds `threads` threads do at this moment: fewer than `threads` where other
+/// programs have a core, or where two cores of a virtual machine share the units of one.
+double cores_now(Index threads);
 
 /// Bytes per second of one read through more memory than caches hold, by `threads` threads.
 double read_bandwidth_now(Index threads);

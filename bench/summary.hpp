@@ -42,24 +42,34 @@ double time_of(const Clock& now, const F& call) {
   return now() - start;
 }
 
-/// FLOP per second of one thread as a share of the peak at that moment. One call does `flop`. What was measured while
-/// the peak loop itself was disturbed counts only if there is nothing better.
+/// Repeats a measurement for `seconds`, or up to three times as long while fewer than 3 count. measure_once(add) calls
+/// add(value, undisturbed); what was disturbed counts only if there is nothing better.
+template <class F>
+Spread spread_of_undisturbed(double seconds, const F& measure_once) {
+  std::vector<double> all, counted;
+  const auto add = [&](double value, bool undisturbed) {
+    all.push_back(value);
+    if (undisturbed) counted.push_back(value);
+  };
+  for (int i = 0; i < 3 && counted.size() < 3; ++i) repeat(seconds, [&] { measure_once(add); });
+  return Spread(counted.size() >= 3 ? counted : all);
+}
+
+/// FLOP per second of one thread as a share of the peak at that moment. One call does `flop`. The peak loop itself must
+/// not be disturbed.
 template <class F>
 Spread share_of_peak(Isa isa, double flop, const F& call) {
   // Long beside the clock's own time. The first call warms up.
   const auto calls = static_cast<int>(std::ceil(0.005 / std::max(1e-9, time_of(thread_seconds, call))));
-  std::vector<double> all, undisturbed;
   Peak before = peak_now(isa);
-  repeat(1, [&] {
+  return spread_of_undisturbed(1, [&](const auto& add) {
     const double seconds = time_of(thread_seconds, [&] {
       for (int i = 0; i < calls; ++i) call();
     });
     const Peak after = peak_now(isa);
-    all.push_back(calls * flop / seconds / std::max(before.flop, after.flop));
-    if (before.undisturbed && after.undisturbed) undisturbed.push_back(all.back());
+    add(calls * flop / seconds / std::max(before.flop, after.flop), before.undisturbed && after.undisturbed);
     before = after;
   });
-  return Spread(undisturbed.size() >= 3 ? undisturbed : all);
 }
 
 /// Seconds of `a` over seconds of `b`, which take turns.
