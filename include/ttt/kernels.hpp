@@ -71,10 +71,12 @@ struct AdamwStep {
   double gradient_factor;           // what clipping multiplies the gradient with
 };
 
+/// Structs go by reference: the copy that a call by value makes would be read in wider pieces than it was written in,
+/// and so only when all work before the call is done.
 template <class T>
 struct Kernels {
-  using In = Rows<const T>;
-  using Out = Rows<T>;
+  using In = const Rows<const T>&;
+  using Out = const Rows<T>&;
   using Size = std::ptrdiff_t;
 
   Isa isa;
@@ -87,9 +89,9 @@ struct Kernels {
   /// C += alpha A^T B. [r, m] [r, n]. A stride of 0 repeats one row.
   void (*add_outer)(T alpha, In A, In B, Out C);
   /// y = x W^T. [m, in] [out, in]
-  void (*project)(In x, Panels<T> W, Out y);
+  void (*project)(In x, const Panels<T>& W, Out y);
   /// dx += dy W for inputs first, first + 1, ... of W, as many as dx has columns. Full format.
-  void (*add_project_vjp)(In dy, Panels<T> W, Size first, Out dx);
+  void (*add_project_vjp)(In dy, const Panels<T>& W, Size first, Out dx);
   /// dW += dy^T x. x holds inputs first, first + 1, ... of `inputs`; dW points to panels in full format, all whole but
   /// the weight's last, of as many outputs as dy has columns. The sum over rows is cut as in `add_outer`.
   void (*add_weight_vjp)(In x, In dy, Size first, Size inputs, T* dW);

@@ -31,9 +31,9 @@ Index count(const std::array<Index, Rank>& shape) {
   Index n = 1;
   for (const Index extent : shape) {
     require<ShapeError>(extent >= 0, "expected an extent of at least 0, found ", extent);
-    require<ShapeError>(extent == 0 || n <= std::numeric_limits<Index>::max() / 16 / extent,
+    const bool overflows = __builtin_mul_overflow(n, extent, &n);
+    require<ShapeError>(!overflows && n <= std::numeric_limits<Index>::max() / 16,
                         "a tensor of more elements than memory can hold: an extent is ", extent);
-    n *= extent;
   }
   return n;
 }

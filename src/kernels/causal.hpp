@@ -20,48 +20,52 @@ template <class V, int R, int C, class T>
   return V::load(lanes, Whole{});
 }
 
-/// P_ij = -scale_i (A_i . B_j + bias_step) for R rows of A and C rows of B, one part of the vectors after the other.
-/// Lengths that are whole vectors get code without the rest of a row: with it, GCC keeps the tile in memory.
+/// P_ij = -scale_i (A_i . B_j + bias_step) for R rows of A and as many tiles of C rows of B as `rows` has, one part of
+/// the vectors after the other. Lengths that are whole vectors get code without the rest of a row: with it, GCC keeps
+/// the tile in memory.
 template <class T, int R, int C, bool ragged>
-[[gnu::noinline]] void step_tile(const T* a, Size a_stride, const T* b, Size b_stride, Size k, const T* scale,
-                                 T bias_step, T* P, Size P_stride) {
+[[gnu::noinline]] void step_tiles(const T* a, Size a_stride, const T* b, Size b_stride, Size k, const T* scale,
+                                  T bias_step, Size rows, T* P, Size P_stride) {
   using V = Vec<T>;
   using Part = typename V::Part;
-  const Size whole = k / V::size * V::size;
-  V tile[R * C];
-  const auto multiply_part = [&](auto part) {
-    constexpr int h = decltype(part)::value;
-    Part sum[R * C];
-#pragma GCC unroll 16
-    for (int t = 0; t < R * C; ++t) sum[t] = Part::zero();
-    const auto step = [&](Size p, auto lanes) {
-      Part x[R];
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) x[r] = V::template load_part<h>(a + r * a_stride + p, lanes);
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) {
-        const Part y = V::template load_part<h>(b + c * b_stride + p, lanes);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) sum[r * C + c] = Part::fma(x[r], y, sum[r * C + c]);
-      }
-    };
-    for (Size p = 0; p < whole; p += V::size) step(p, Whole{});
-    if constexpr (ragged) step(whole, First{k - whole});
-#pragma GCC unroll 16
-    for (int t = 0; t < R * C; ++t) tile[t].template set_part<h>(sum[t]);
-  };
-  multiply_part(Constant<0>{});
-  if constexpr (V::parts == 2) multiply_part(Constant<1>{});
   constexpr int lanes = (R * C + V::size - 1) / V::size * V::size;
-  T dots[lanes];
-  sum_each(tile, dots);
+  const Size whole = k / V::size * V::size;
+  for (const T* end = P + rows; P < end; P += C) {
+    V tile[R * C];
+    const auto multiply_part = [&](auto part) {
+      constexpr int h = decltype(part)::value;
+      Part sum[R * C];
+#pragma GCC unroll 16
+      for (int t = 0; t < R * C; ++t) sum[t] = Part::zero();
+      const auto step = [&](Size p, auto extent) {
+        Part x[R];
 #pragma GCC unroll 8
-  for (int i = 0; i < lanes; i += V::size) {
-    const V step = V::load(dots + i, Whole{}) + V::broadcast(bias_step);
-    (minus_each<V, R, C>(scale, i) * step).store(dots + i, Whole{});
+        for (int r = 0; r < R; ++r) x[r] = V::template load_part<h>(a + r * a_stride + p, extent);
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) {
+          const Part y = V::template load_part<h>(b + c * b_stride + p, extent);
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r) sum[r * C + c] = Part::fma(x[r], y, sum[r * C + c]);
+        }
+      };
+      for (Size p = 0; p < whole; p += V::size) step(p, Whole{});
+      if constexpr (ragged) step(whole, First{k - whole});
+#pragma GCC unroll 16
+      for (int t = 0; t < R * C; ++t) tile[t].template set_part<h>(sum[t]);
+    };
+    multiply_part(Constant<0>{});
+    if constexpr (V::parts == 2) multiply_part(Constant<1>{});
+    T dots[lanes];
+    sum_each(tile, dots);
+#pragma GCC unroll 8
+    for (int i = 0; i < lanes; i += V::size) {
+      const V step = V::load(dots + i, Whole{}) + V::broadcast(bias_step);
+      (minus_each<V, R, C>(scale, i) * step).store(dots + i, Whole{});
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) __builtin_memcpy(P + r * P_stride, dots + r * C, sizeof(T) * C);
+    b += C * b_stride;
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) __builtin_memcpy(P + r * P_stride, dots + r * C, sizeof(T) * C);
 }
 
 /// Elements P_ts with s > first + t, which nothing reads, are written or not.
@@ -69,12 +73,12 @@ template <class T, bool ragged>
 void causal_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale, T bias_step, Size first,
                   const Rows<T>& P) {
   using V = Vec<T>;
-  each_group<V::dot_rows>(x.rows, [&](Size t, auto rows) {
-    constexpr int R = decltype(rows)::value;
-    each_group<V::dot_cols>(first + t + R, [&](Size s, auto cols) {
+  each_group<V::dot_rows>(x.rows, [&](Size t, auto group) {
+    constexpr int R = decltype(group)::value;
+    each_stretch<V::dot_cols>(first + t + R, [&](Size s, Size rows, auto cols) {
       constexpr int C = decltype(cols)::value;
-      step_tile<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, scale + t, bias_step, row(P, t) + s,
-                                 P.stride);
+      step_tiles<T, R, C, ragged>(row(x, t), x.stride, row(X, s), X.stride, x.cols, scale + t, bias_step, rows,
+                                  row(P, t) + s, P.stride);
     });
   });
 }
@@ -105,8 +109,8 @@ struct CausalSums {
 };
 
 template <class T>
-void apply_updated(Rows<const T> x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first, Rows<T> P,
-                   Rows<T> Z) {
+void apply_updated(const Rows<const T>& x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first,
+                   const Rows<T>& P, const Rows<T>& Z) {
   if (x.cols % Vec<T>::size == 0) {
     causal_steps<T, false>(x, map.X, scale, bias_step, first, P);
   } else {
@@ -116,10 +120,10 @@ void apply_updated(Rows<const T> x, const OpenAffine<T>& map, const T* scale, T 
 }
 
 template <class T>
-void commit(T scale, T bias_step, Rows<const T> X, Rows<const T> G, Rows<T> W, T* b) {
+void commit(T scale, T bias_step, const Rows<const T>& X, const Rows<const T>& G, const Rows<T>& W, T* b) {
   static constexpr T one = 1;
-  add_outer(-scale, X, G, W);
-  add_outer(-scale * bias_step, {&one, G.rows, 1, 0}, G, {b, 1, G.cols, G.cols});
+  add_outer<T>(-scale, X, G, W);
+  add_outer<T>(-scale * bias_step, {&one, G.rows, 1, 0}, G, {b, 1, G.cols, G.cols});
 }
 
 template <class T>

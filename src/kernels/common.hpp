@@ -36,7 +36,7 @@ struct Constant {
   static constexpr int value = n;
 };
 
-inline Size min(Size a, Size b) { return a < b ? a : b; }
+constexpr Size min(Size a, Size b) { return a < b ? a : b; }
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
 

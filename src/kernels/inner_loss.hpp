@@ -25,8 +25,8 @@ template <class T, int count>
     });
   };
   V sum_u[PerRow<T>::most], sum_u_hat[PerRow<T>::most];
-  Size row = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size row = 0; row < Z.rows; ++row) {
     V total = V::zero(), total_hat = V::zero();
     with_u_hat(row, [&](Size, V u, V hat, auto) {
       total = total + u;
@@ -34,7 +34,7 @@ template <class T, int count>
     });
     sum_u[row] = total;
     sum_u_hat[row] = total_hat;
-  } while (++row < Z.rows);
+  }
   const PerRow<T> mean_u = means(sum_u, Z.rows, columns.n), mean_u_hat = means(sum_u_hat, Z.rows, columns.n);
   for (Size i = 0; i < Z.rows; ++i) {
     const V factor = to_hat.inverse_rho[i] * V::broadcast(rate[i]);
@@ -109,8 +109,8 @@ template <class T, int count>
   };
 
   V sum_u[most], sum_u_hat[most], sum_y[most], sum_y_hat[most];
-  Size row = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size row = 0; row < Z.rows; ++row) {
     V u = V::zero(), u_hat = V::zero(), y = V::zero(), y_hat = V::zero();
     each_element(row, [&](Size, const Element& at, auto) {
       u = u + at.u;
@@ -122,8 +122,8 @@ template <class T, int count>
     sum_u_hat[row] = u_hat;
     sum_y[row] = y;
     sum_y_hat[row] = y_hat;
-  } while (++row < Z.rows);
-  const auto means_of = [&](const V(&sums)[most]) { return means(sums, Z.rows, columns.n); };
+  }
+  const auto means_of = [&](V(&sums)[most]) { return means(sums, Z.rows, columns.n); };
   const PerRow<T> mean_u = means_of(sum_u), mean_u_hat = means_of(sum_u_hat);
   const PerRow<T> mean_y = means_of(sum_y), mean_y_hat = means_of(sum_y_hat);
 
@@ -135,8 +135,8 @@ template <class T, int count>
     });
   };
   V sum_dg_g[most], sum_d_hat[most], sum_d_hat_hat[most];
-  row = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size row = 0; row < Z.rows; ++row) {
     const V inverse_rho = to_hat.inverse_rho[row], of_u = mean_u[row], of_hat = mean_u_hat[row];
     V dg_g = V::zero(), total = V::zero(), total_hat = V::zero();
     each_derivative(row, [&](Size, const Element& at, V, V, V d_hat, auto) {
@@ -147,7 +147,7 @@ template <class T, int count>
     sum_dg_g[row] = dg_g;
     sum_d_hat[row] = total;
     sum_d_hat_hat[row] = total_hat;
-  } while (++row < Z.rows);
+  }
   const PerRow<T> mean_dg_g = means_of(sum_dg_g), mean_d_hat = means_of(sum_d_hat);
   const PerRow<T> mean_d_hat_hat = means_of(sum_d_hat_hat);
 

@@ -88,7 +88,7 @@ void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool
 }
 
 template <class T>
-void matmul(Rows<const T> A, Rows<const T> B, const T* bias, bool accumulate_to, Rows<T> C) {
+void matmul(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const Rows<T>& C) {
   product<T, false>(A, B, bias, accumulate_to, Nothing(), C);
 }
 
@@ -139,7 +139,7 @@ template <class T>
 }
 
 template <class T>
-void matmul_transposed(Rows<const T> A, Rows<const T> B, bool accumulate_to, Rows<T> C) {
+void matmul_transposed(const Rows<const T>& A, const Rows<const T>& B, bool accumulate_to, const Rows<T>& C) {
   constexpr Size W = Vec<T>::size;
   if (A.rows == 1 && B.rows % W == 0 && B.cols % W == 0) {
     return row_times_transposed(A.data, B, accumulate_to, C.data);
@@ -174,27 +174,29 @@ template <class T, int R, int N, class Part>
   }
 }
 
-template <class T, int vectors>
-void outer_piece(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
+/// C += alpha A^T B in panels of so many vectors and in tiles of so many rows at most.
+template <class T, int vectors, int most_rows>
+void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
   using V = Vec<T>;
-  each_panel<T, vectors>(C.cols, [&](Size j, auto panel_vectors, auto last) {
-    constexpr int N = decltype(panel_vectors)::value;
-    each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
-      outer_tiles<T, decltype(tile_rows)::value, N>(alpha, Strided<T>{A.data + i, 1, A.stride}, B.data + j, B.stride,
-                                                    A.rows, Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
+  for (Size p = 0; p < A.rows; p += piece_rows) {
+    const Size k = min(piece_rows, A.rows - p);
+    each_panel<T, vectors>(C.cols, [&](Size j, auto panel_vectors, auto last) {
+      constexpr int N = decltype(panel_vectors)::value;
+      each_stretch<min(most_rows, V::tile_rows(N))>(C.rows, [&](Size i, Size rows, auto tile_rows) {
+        outer_tiles<T, decltype(tile_rows)::value, N>(alpha, Strided<T>{row(A, p) + i, 1, A.stride}, row(B, p) + j,
+                                                      B.stride, k, Rows<T>{row(C, i) + j, rows, 0, C.stride}, last);
+      });
     });
-  });
+  }
 }
 
 template <class T>
-void add_outer(T alpha, Rows<const T> A, Rows<const T> B, Rows<T> C) {
+void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
   using V = Vec<T>;
-  for (Size p = 0; p < A.rows; p += piece_rows) {
-    const Size rows = min(piece_rows, A.rows - p);
-    const Rows<const T> a = some_rows(A, p, rows), b = some_rows(B, p, rows);
-    // Few rows need wide tiles, as in `product`.
-    C.rows <= V::tile_rows(4) ? outer_piece<T, 4>(alpha, a, b, C) : outer_piece<T, V::tile_vectors>(alpha, a, b, C);
-  }
+  constexpr int few = V::tile_rows(4), vectors = V::tile_vectors;
+  if (C.rows == 1) return add_outer<T, 4, 1>(alpha, A, B, C);
+  // Few rows need wide tiles, as in `product`.
+  C.rows <= few ? add_outer<T, 4, few>(alpha, A, B, C) : add_outer<T, vectors, V::tile_rows(1)>(alpha, A, B, C);
 }
 
 }  // namespace

@@ -62,8 +62,8 @@ template <class T, int count>
     });
   };
   V sum_e[most], sum_e_hat[most];
-  Size row = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size row = 0; row < x.rows; ++row) {
     V total = V::zero(), total_hat = V::zero();
     each_element(row, [&](Size, V hat, V, V e, auto) {
       total = total + e;
@@ -71,7 +71,7 @@ template <class T, int count>
     });
     sum_e[row] = total;
     sum_e_hat[row] = total_hat;
-  } while (++row < x.rows);
+  }
   const PerRow<T> mean_e = means(sum_e, x.rows, columns.n), mean_e_hat = means(sum_e_hat, x.rows, columns.n);
   for (Size i = 0; i < x.rows; ++i) {
     const V inverse_rho = to_hat.inverse_rho[i], of_e = mean_e[i], of_hat = mean_e_hat[i];

@@ -36,7 +36,7 @@ double sum_squares(const T* x, Size n) {
 }
 
 template <class T>
-void adamw(const AdamwStep& step, Size n, const T* gradient, T* p, T* m, T* v) {
+void adamw(AdamwStep step, Size n, const T* gradient, T* p, T* m, T* v) {
   using V = Vec<T>;
   const auto constant = [](double c) { return V::broadcast(static_cast<T>(c)); };
   const V beta1 = constant(step.beta1), rest1 = constant(1 - step.beta1);

@@ -80,7 +80,7 @@ template <int N, class T, class F>
 /// The right factor x is multiplied with: step p of the sum is input p, column j is output j.
 template <class T>
 struct PanelBlocks {
-  Panels<T> W;
+  const Panels<T>& W;
 
   /// Steps p ... p + k - 1 of N vectors of columns from j on, in `room` where they are not stored as T.
   template <int N>
@@ -125,7 +125,7 @@ void project_row(const T* x, const Panels<T>& W, T* y) {
 /// The right factor dy is multiplied with: step p of the sum is output p, column j is input first + j.
 template <class T>
 struct TransposedBlocks {
-  Panels<T> W;
+  const Panels<T>& W;
   Size first;
 
   template <int N>
@@ -145,7 +145,8 @@ struct TransposedBlocks {
 
 /// C = A B, or C += A B, for steps `begin` to `end` of the sum.
 template <class T, class Blocks>
-void block_product(Rows<const T> A, const Blocks& B, Size begin, Size end, bool accumulate_to, Rows<T> C) {
+void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end, bool accumulate_to,
+                   const Rows<T>& C) {
   using V = Vec<T>;
   constexpr Size width = V::block_vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a block stays in the first-level cache
@@ -172,7 +173,7 @@ void block_product(Rows<const T> A, const Blocks& B, Size begin, Size end, bool 
 /// C = A B, or C += A B, for a right factor that gives itself in blocks. Of A, some columns at a time stay in the
 /// second-level cache while all columns of C are gone through.
 template <class T, class Blocks>
-void block_product(Rows<const T> A, const Blocks& B, bool accumulate_to, Rows<T> C) {
+void block_product(const Rows<const T>& A, const Blocks& B, bool accumulate_to, const Rows<T>& C) {
   constexpr Size slice = 1024 / sizeof(T);
   Size p = 0;
   do {
@@ -182,19 +183,20 @@ void block_product(Rows<const T> A, const Blocks& B, bool accumulate_to, Rows<T>
 }
 
 template <class T>
-void project(Rows<const T> x, Panels<T> W, Rows<T> y) {
+void project(const Rows<const T>& x, const Panels<T>& W, const Rows<T>& y) {
   if (x.rows == 1) return project_row(x.data, W, y.data);
   block_product(x, PanelBlocks<T>{W}, false, y);
 }
 
 template <class T>
-void add_project_vjp(Rows<const T> dy, Panels<T> W, Size first, Rows<T> dx) {
+void add_project_vjp(const Rows<const T>& dy, const Panels<T>& W, Size first, const Rows<T>& dx) {
   block_product(dy, TransposedBlocks<T>{W, first}, true, dx);
 }
 
 /// dW += dy^T x for one block of inputs. The packed piece of x stays in the second-level cache while all panels use it.
 template <class T>
-void add_weight_vjp(Rows<const T> x, Rows<const T> dy, const PanelLayout<T>& layout, Size first, T* dW, T* x_room) {
+void add_weight_vjp(const Rows<const T>& x, const Rows<const T>& dy, const PanelLayout<T>& layout, Size first, T* dW,
+                    T* x_room) {
   using V = Vec<T>;
   alignas(64) T dy_room[piece_rows * V::block_vectors * V::size];
   for (Size p = 0; p < x.rows; p += piece_rows) {
@@ -217,12 +219,12 @@ void add_weight_vjp(Rows<const T> x, Rows<const T> dy, const PanelLayout<T>& lay
 }
 
 template <class T>
-void add_weight_vjp(Rows<const T> x, Rows<const T> dy, Size first, Size inputs, T* dW) {
+void add_weight_vjp(const Rows<const T>& x, const Rows<const T>& dy, Size first, Size inputs, T* dW) {
   constexpr Size block = 32 * Vec<T>::tile_rows(Vec<T>::block_vectors);
   alignas(64) T x_room[piece_rows * block];
   const PanelLayout<T> layout(Panels<T>{dW, dy.cols, inputs, WeightFormat::full});
   for (Size i = 0; i < x.cols; i += block) {
-    add_weight_vjp({x.data + i, x.rows, min(block, x.cols - i), x.stride}, dy, layout, first + i, dW, x_room);
+    add_weight_vjp<T>({x.data + i, x.rows, min(block, x.cols - i), x.stride}, dy, layout, first + i, dW, x_room);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sums across the rows of a block: their lanes are added together, and what follows from them - mean, square root,
 // division - is done for all rows in one vector.
+//
+// Loops over the rows of a block are not unrolled: GCC would, with a test for the end after every row.
 #pragma once
 
 #include "kernels/common.hpp"
@@ -52,19 +54,20 @@ template <class T, class F>
 }
 
 /// Lane i of the result is the sum of the lanes of v[i], for i < rows.
-template <class T>
-[[gnu::always_inline]] inline Vec<T> sum_rows(const Vec<T>* v, Size rows) {
-  constexpr Size W = Vec<T>::size;
+template <class T, int W>
+[[gnu::always_inline]] inline Vec<T> sum_rows(Vec<T> (&v)[W], Size rows) {
   if (rows == 1) return sum_lanes(v[0]);
+#pragma GCC unroll 1
+  for (Size i = rows; i < W; ++i) v[i] = Vec<T>::zero();
   Vec<T> all[W];
 #pragma GCC unroll 16
-  for (Size i = 0; i < W; ++i) all[i] = v[i < rows ? i : 0];
+  for (Size i = 0; i < W; ++i) all[i] = v[i];
   return fold_all<W / 2>(all);
 }
 
 /// The means of rows of n columns, of which v holds the sums in lanes.
-template <class T>
-[[gnu::always_inline]] inline PerRow<T> means(const Vec<T>* v, Size rows, Size n) {
+template <class T, int W>
+[[gnu::always_inline]] inline PerRow<T> means(Vec<T> (&v)[W], Size rows, Size n) {
   PerRow<T> result;
   result.set(sum_rows(v, rows) / Vec<T>::broadcast(static_cast<T>(n)));
   return result;
@@ -83,15 +86,15 @@ template <class T, int count>
   const V n = V::broadcast(static_cast<T>(columns.n));
   Normalization<T> result;
   V totals[PerRow<T>::most];
-  Size i = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size i = 0; i < z.rows; ++i) {
     V total = V::zero();
     each_vector<T>(columns, [&](Size j, auto part) { total = total + load(z, i, j, part); });
     totals[i] = total;
-  } while (++i < z.rows);
+  }
   result.mean = means(totals, z.rows, columns.n);
-  i = 0;
-  do {
+#pragma GCC unroll 1
+  for (Size i = 0; i < z.rows; ++i) {
     const V mean = result.mean[i];
     V total = V::zero();
     each_vector<T>(columns, [&](Size j, auto part) {
@@ -99,7 +102,7 @@ template <class T, int count>
       total = V::fma(x, x, total);
     });
     totals[i] = total;
-  } while (++i < z.rows);
+  }
   result.inverse_rho.set(V::broadcast(1) / V::sqrt(sum_rows(totals, z.rows) / n + V::broadcast(epsilon)));
   return result;
 }

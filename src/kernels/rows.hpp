@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/common.hpp"
+#include "kernels/row_block.hpp"
 
 namespace ttt {
 namespace {
@@ -49,7 +50,11 @@ void convolve_vjp(Rows<const T> weight, Rows<const T> dy, Rows<T> du) {
 
 template <class T>
 void copy(Rows<const T> x, Rows<T> y) {
-  each_vector<T>(y, [&](Size i, Size j, auto part) { store(y, i, j, load(x, i, j, part), part); });
+  with_columns<T>(y.cols, [&](auto columns) {
+    for (Size i = 0; i < y.rows; ++i) {
+      each_vector<T>(columns, [&](Size j, auto part) { store(y, i, j, load(x, i, j, part), part); });
+    }
+  });
 }
 
 template <class T>

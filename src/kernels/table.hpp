@@ -2,6 +2,8 @@
 // Fills a table of kernels from the templates, for the lanes included before.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/activation.hpp"
 #include "kernels/causal.hpp"
 #include "kernels/common.hpp"
@@ -16,8 +18,22 @@
 namespace ttt {
 namespace {
 
+/// A kernel of loops behind an entry of the table: what the entry takes by reference, the kernel has by value, for what
+/// no store can change stays in registers. Products, whose loops are functions of their own, are entries themselves.
+template <class Entry>
+struct Behind;
+
+template <class R, class... Args>
+struct Behind<R (*)(Args...)> {
+  template <R (*kernel)(std::remove_cvref_t<Args>...)>
+  [[gnu::flatten]] static R call(Args... args) {
+    return kernel(args...);
+  }
+};
+
 template <class T>
 constexpr Kernels<T> make_table(Isa isa) {
+#define TTT_ENTRY(name) .name = Behind<decltype(Kernels<T>::name)>::template call<name<T>>
   return {
       .isa = isa,
       .matmul = matmul<T>,
@@ -28,37 +44,38 @@ constexpr Kernels<T> make_table(Isa isa) {
       .add_weight_vjp = add_weight_vjp<T>,
       .apply_updated = apply_updated<T>,
       .commit = commit<T>,
-      .causal_update_vjp = causal_update_vjp<T>,
-      .layer_norm = layer_norm<T>,
-      .layer_norm_vjp = layer_norm_vjp<T>,
-      .rms_norm = rms_norm<T>,
-      .rms_norm_vjp = rms_norm_vjp<T>,
-      .reconstruction_gradient = reconstruction_gradient<T>,
-      .reconstruction_gradient_vjp = reconstruction_gradient_vjp<T>,
-      .gelu = gelu<T>,
-      .gelu_vjp = gelu_vjp<T>,
-      .gelu_and_slope = gelu_and_slope<T>,
-      .gelu_gradient = gelu_gradient<T>,
-      .gelu_gradient_vjp = gelu_gradient_vjp<T>,
-      .gelu_gate = gelu_gate<T>,
-      .gelu_gate_vjp = gelu_gate_vjp<T>,
-      .silu_gate = silu_gate<T>,
-      .silu_gate_vjp = silu_gate_vjp<T>,
-      .sigmoid = sigmoid<T>,
-      .sigmoid_vjp = sigmoid_vjp<T>,
-      .rotate = rotate<T>,
-      .convolve = convolve<T>,
-      .convolve_vjp = convolve_vjp<T>,
-      .copy = copy<T>,
-      .add = add<T>,
-      .subtract = subtract<T>,
-      .multiply = multiply<T>,
-      .scale = scale<T>,
-      .dot = dot<T>,
-      .cross_entropy = cross_entropy<T>,
-      .sum_squares = sum_squares<T>,
-      .adamw = adamw<T>,
+      TTT_ENTRY(causal_update_vjp),
+      TTT_ENTRY(layer_norm),
+      TTT_ENTRY(layer_norm_vjp),
+      TTT_ENTRY(rms_norm),
+      TTT_ENTRY(rms_norm_vjp),
+      TTT_ENTRY(reconstruction_gradient),
+      TTT_ENTRY(reconstruction_gradient_vjp),
+      TTT_ENTRY(gelu),
+      TTT_ENTRY(gelu_vjp),
+      TTT_ENTRY(gelu_and_slope),
+      TTT_ENTRY(gelu_gradient),
+      TTT_ENTRY(gelu_gradient_vjp),
+      TTT_ENTRY(gelu_gate),
+      TTT_ENTRY(gelu_gate_vjp),
+      TTT_ENTRY(silu_gate),
+      TTT_ENTRY(silu_gate_vjp),
+      TTT_ENTRY(sigmoid),
+      TTT_ENTRY(sigmoid_vjp),
+      TTT_ENTRY(rotate),
+      TTT_ENTRY(convolve),
+      TTT_ENTRY(convolve_vjp),
+      TTT_ENTRY(copy),
+      TTT_ENTRY(add),
+      TTT_ENTRY(subtract),
+      TTT_ENTRY(multiply),
+      TTT_ENTRY(scale),
+      TTT_ENTRY(dot),
+      TTT_ENTRY(cross_entropy),
+      TTT_ENTRY(sum_squares),
+      TTT_ENTRY(adamw),
   };
+#undef TTT_ENTRY
 }
 
 }  // namespace

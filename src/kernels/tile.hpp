@@ -27,10 +27,16 @@ constexpr int smaller(int n) {
   return power;
 }
 
+/// The largest multiple of n that is at most `count`, which is not negative: so that division by a power of two is one
+/// shift.
+constexpr Size whole_groups(Size count, int n) {
+  return static_cast<Size>(static_cast<std::size_t>(count) / static_cast<std::size_t>(n) * static_cast<std::size_t>(n));
+}
+
 /// f(first, count, Constant<n>) for stretches of whole groups of n = max rows, then of smaller ones, down to 1.
 template <int max, class F>
 void each_stretch(Size rows, F f) {
-  const Size count = rows / max * max;
+  const Size count = whole_groups(rows, max);
   if (count > 0) f(Size{0}, count, Constant<max>{});
   if constexpr (max > 1) {
     if (count < rows) {
@@ -52,8 +58,9 @@ void each_group(Size rows, F f) {
 template <class T, int max, class F>
 void each_panel(Size cols, F f) {
   constexpr Size W = Vec<T>::size;
-  each_group<max>(cols / W, [&](Size v, auto count) { f(v * W, count, Whole{}); });
-  if (cols % W > 0) f(cols / W * W, Constant<1>{}, First{cols % W});
+  const Size whole = whole_groups(cols, W);
+  each_group<max>(whole / W, [&](Size v, auto count) { f(v * W, count, Whole{}); });
+  if (whole < cols) f(whole, Constant<1>{}, First{cols - whole});
 }
 
 template <class T, int R, int N, class F>
