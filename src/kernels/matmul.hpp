@@ -11,7 +11,7 @@ namespace {
 /// Rows of A from which packing a panel of B pays.
 constexpr Size packing_rows = 32;
 
-/// What else a product adds to its sums: nothing.
+/// What else is done with every tile of a product: nothing.
 struct Nothing {
   template <class T, int R, int N, class Part>
   void add(Tile<T, R, N>&, Size, Size, Part) const {}

@@ -18,16 +18,20 @@ struct Block {
   Size stride;
 };
 
-/// Asks for the lines that come some time after those of `bytes` from p on. The machine looks ahead by itself, but not
-/// across pages. The address is a number, as it may lie beyond the weights; nothing is read there.
-[[gnu::always_inline]] inline void prefetch(const void* p, Size bytes) {
-  constexpr Size ahead = 8192, line = 64;
+/// Asks for the lines of `bytes` bytes, `ahead` after p, where that is nearer than the cache of this level. The address
+/// is a number, as it may lie beyond the array; nothing is read there.
+template <int level>
+[[gnu::always_inline]] inline void fetch(const void* p, Size ahead, Size bytes) {
+  constexpr Size line = 64;
 #pragma GCC unroll 8
   for (Size i = 0; i < bytes; i += line) {
     const auto address = reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(ahead + i);
-    __builtin_prefetch(reinterpret_cast<const void*>(address));
+    __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 4 - level);
   }
 }
+
+/// How far ahead weights are fetched that are used as they come. The machine looks ahead too, but not across pages.
+constexpr Size stream_ahead = 8192;
 
 /// The weights of N vectors of outputs from `first` on, input by input: step(i, weights) for inputs p + i, i < k, where
 /// p is a multiple of q8_inputs.
@@ -51,7 +55,7 @@ template <int N, class T, class F>
     if (W.format == WeightFormat::bf16) {
       const auto* from = reinterpret_cast<const std::uint16_t*>(panel) + p * columns + column;
       for (Size i = 0; i < k; ++i, from += columns) {
-        prefetch(from, 2 * N * V::size);
+        fetch<1>(from, stream_ahead, 2 * N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = V::load_bf16(from + v * V::size);
         step(i, weights);
@@ -64,11 +68,11 @@ template <int N, class T, class F>
       const auto* from = reinterpret_cast<const std::int8_t*>(block) + column;
       const auto* factors = reinterpret_cast<const std::uint16_t*>(block + n * columns) + column;
       V factor[N];
-      prefetch(factors, 2 * N * V::size);
+      fetch<1>(factors, stream_ahead, 2 * N * V::size);
 #pragma GCC unroll 8
       for (int v = 0; v < N; ++v) factor[v] = V::load_bf16(factors + v * V::size);
       for (Size i = 0; i < n; ++i, from += columns) {
-        prefetch(from, N * V::size);
+        fetch<1>(from, stream_ahead, N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = factor[v] * V::load_int8(from + v * V::size);
         step(start + i, weights);
@@ -85,11 +89,9 @@ struct PanelBlocks {
   /// Steps p ... p + k - 1 of N vectors of columns from j on, in `room` where they are not stored as T.
   template <int N>
   Block<T> block(Size j, Size, Size p, Size k, T* room) const {
-    const PanelLayout<T> layout(W);
-    const Size first = j / layout.width * layout.width, columns = layout.columns(first);
-    if (W.format == WeightFormat::full) {
-      const char* panel = static_cast<const char*>(W.data) + layout.offset(first);
-      return {reinterpret_cast<const T*>(panel) + p * columns + j - first, columns};
+    if (const T* from = place(j, p)) {
+      const PanelLayout<T> layout(W);
+      return {from, layout.columns(j / layout.width * layout.width)};
     }
     constexpr Size stride = N * Vec<T>::size;
     each_input<N>(W, j, p, k, [&](Size i, const Vec<T>(&weights)[N]) {
@@ -97,6 +99,15 @@ struct PanelBlocks {
       for (int v = 0; v < N; ++v) weights[v].store(room + i * stride + v * Vec<T>::size, Whole{});
     });
     return {room, stride};
+  }
+
+  /// Where step p of the columns from j on lies in memory; null if they are not taken from there, or there are none.
+  const T* place(Size j, Size p) const {
+    if (W.format != WeightFormat::full || j >= W.outputs) return nullptr;
+    const PanelLayout<T> layout(W);
+    const Size first = j / layout.width * layout.width;
+    const char* panel = static_cast<const char*>(W.data) + layout.offset(first);
+    return reinterpret_cast<const T*>(panel) + p * layout.columns(first) + j - first;
   }
 };
 
@@ -128,6 +139,8 @@ struct TransposedBlocks {
   const Panels<T>& W;
   Size first;
 
+  const T* place(Size, Size) const { return nullptr; }
+
   template <int N>
   Block<T> block(Size j, Size width, Size p, Size k, T* room) const {
     constexpr Size stride = N * Vec<T>::size;
@@ -143,6 +156,22 @@ struct TransposedBlocks {
   }
 };
 
+/// With every tile, what comes later is brought into the second-level cache: the rows of A after the tile's, and a
+/// share of the block of B after this one.
+template <class T>
+struct Fetching {
+  Rows<const T> A;   // of the columns that this block multiplies; without columns if they are in the cache
+  const T* block;    // null: nothing
+  Size block_bytes;  // for each row of A
+
+  template <int R, int N, class Part>
+  [[gnu::always_inline]] void add(Tile<T, R, N>&, Size i, Size, Part) const {
+    constexpr Size bytes = sizeof(T);
+    for (Size r = i + R; r < i + 2 * R; ++r) fetch<2>(A.data, r * A.stride * bytes, A.cols * bytes);
+    if (block) fetch<2>(block, i * block_bytes, R * block_bytes);
+  }
+};
+
 /// C = A B, or C += A B, for steps `begin` to `end` of the sum.
 template <class T, class Blocks>
 void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end, bool accumulate_to,
@@ -152,6 +181,7 @@ void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a block stays in the first-level cache
   static constexpr T zeros[width] = {};
   alignas(64) T room[depth * width];
+  if (C.rows == 0) return;
   each_panel<T, V::block_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
     constexpr int N = decltype(vectors)::value;
     Size p = begin;
@@ -159,11 +189,15 @@ void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end
       const Size k = min(depth, end - p);
       const bool resume = accumulate_to || p > 0;
       const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, room);
+      const bool panel_ends = p + k == end;
+      const Fetching<T> fetching = {{A.data + p, A.rows, j == 0 ? k : 0, A.stride},
+                                    B.place(panel_ends ? j + N * V::size : j, panel_ends ? begin : p + k),
+                                    depth * width * Size{sizeof(T)} / A.rows};
       each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
         T* c = row(C, i) + j;
         product_tiles<T, decltype(tile_rows)::value, N>(Strided<T>{row(A, i) + p, A.stride, 1}, block.data,
                                                         block.stride, k, resume ? c : zeros, resume ? C.stride : 0,
-                                                        Rows<T>{c, rows, 0, C.stride}, last, Nothing(), i, j);
+                                                        Rows<T>{c, rows, 0, C.stride}, last, fetching, i, j);
       });
       p += k;
     } while (p < end);
