@@ -129,8 +129,7 @@ void block_forward(const BlockRef<T>& block, const BlockActivations<T>& a, Block
 
   copy<T, 2>(X, a.ffn_x);
   rms_norm_rows<T>(X, p.ffn_norm, epsilon, a.ffn_in);
-  project(a.ffn_in, p.gate_proj, a.gate);
-  project(a.ffn_in, p.up_proj, a.up);
+  project<T>(a.ffn_in, {{p.gate_proj, a.gate}, {p.up_proj, a.up}});
   const View<T> hidden = frame.take<T, 2>({a.gate.rows(), a.gate.cols()});
   for_rows(X.rows(), 16.0 * static_cast<double>(hidden.cols()),
            [&](Index r, Index m) { ops::silu_gate(a.gate.rows(r, m), a.up.rows(r, m), hidden.rows(r, m)); });

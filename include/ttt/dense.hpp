@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
 
 #include "ttt/ops.hpp"
@@ -128,24 +129,46 @@ void convert(Params& params, WeightFormat format) {
       params);
 }
 
-/// y = x W^T. x: [rows, in], y: [rows, out]
+/// One of several products of the same rows.
 template <class T>
-void project(std::type_identity_t<View<const T>> x, const Dense<T>& W, View<T> y) {
-  assert(x.cols() == W.extent(1) && y.cols() == W.extent(0) && x.rows() == y.rows());
+struct Projection {
+  const Dense<T>& W;
+  View<T> y;  // [rows, out]
+};
+
+/// y = x W^T for every projection, all of them in one parallel loop. x: [rows, in]
+template <class T>
+void project(View<const T> x, std::initializer_list<Projection<T>> projections) {
   // About 256 rows at a time, in whole tiles of 6 and in equal parts; few rows leave tasks for all threads.
-  const Index outputs = W.extent(0), parts = (x.rows() + 255) / 256;
-  const Index row_piece = parts > 1 ? ((x.rows() + parts - 1) / parts + 5) / 6 * 6 : std::max<Index>(x.rows(), 1);
+  const Index rows = x.rows(), parts = (rows + 255) / 256;
+  const Index row_piece = parts > 1 ? ((rows + parts - 1) / parts + 5) / 6 * 6 : std::max<Index>(rows, 1);
   const Index out_piece = (parts > 1 ? 4 : 1) * Dense<T>::panel_outputs;
-  const Index row_tasks = (x.rows() + row_piece - 1) / row_piece, out_tasks = (outputs + out_piece - 1) / out_piece;
-  const double operations = 2.0 * static_cast<double>(x.rows()) * static_cast<double>(W.size());
-  parallel_for(row_tasks * out_tasks, workers(row_tasks * out_tasks, operations), [&](Index task, Index) {
-    const Index r = task / out_tasks * row_piece, o = task % out_tasks * out_piece;
-    const Index n = std::min(row_piece, x.rows() - r), m = std::min(out_piece, outputs - o);
+  const Index row_tasks = (rows + row_piece - 1) / row_piece;
+  const auto out_tasks = [&](const Dense<T>& W) { return (W.extent(0) + out_piece - 1) / out_piece; };
+  Index tasks = 0;
+  double operations = 0;
+  for (const auto& [W, y] : projections) {
+    assert(x.cols() == W.extent(1) && y.cols() == W.extent(0) && rows == y.rows());
+    tasks += row_tasks * out_tasks(W);
+    operations += 2.0 * static_cast<double>(rows) * static_cast<double>(W.size());
+  }
+  parallel_for(tasks, workers(tasks, operations), [&](Index task, Index) {
+    const Projection<T>* one = projections.begin();
+    for (; task >= row_tasks * out_tasks(one->W); ++one) task -= row_tasks * out_tasks(one->W);
+    const auto& [W, y] = *one;
+    const Index r = task / out_tasks(W) * row_piece, o = task % out_tasks(W) * out_piece;
+    const Index n = std::min(row_piece, rows - r), m = std::min(out_piece, W.extent(0) - o);
     const View<const T> from = x.rows(r, n);
     const View<T> to = y.rows(r, n).columns(o, m);
     kernels<T>().project({from.data(), n, from.cols(), from.stride(0)}, W.panels(o, m),
                          {to.data(), n, m, to.stride(0)});
   });
+}
+
+/// y = x W^T. x: [rows, in], y: [rows, out]
+template <class T>
+void project(std::type_identity_t<View<const T>> x, const Dense<T>& W, View<T> y) {
+  project<T>(x, {{W, y}});
 }
 
 /// Adjoint of `project`: dx += dy W, dW += dy^T x. W and dW are of full format.

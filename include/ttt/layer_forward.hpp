@@ -68,15 +68,14 @@ void project_inputs(const LayerRef<M>& layer, const LayerActivations<typename M:
   using T = typename M::Scalar;
   const LayerParams<M>& p = layer.params;
   const Index n = a.x.rows() / streams.size();
-  project(a.x, p.q_proj, a.Q);
   if (layer.config.share_qk) {
+    project<T>(a.x, {{p.q_proj, a.Q}, {p.v_proj, a.target}});
     with_tails(a.Q, a.u, [&](Index i) { return streams[i]->conv_tail.view(); });
     convolve<T>(p.conv_q, a.u, a.Q, work);
     convolve<T>(p.conv_k, a.u, a.K, work);
   } else {
-    project(a.x, p.k_proj, a.K);
+    project<T>(a.x, {{p.q_proj, a.Q}, {p.k_proj, a.K}, {p.v_proj, a.target}});
   }
-  project(a.x, p.v_proj, a.target);
   for (Index i = 0; i < streams.size(); ++i) {
     const Index begin = i * n, position = streams[i]->position;
     for_rows(n, 8.0 * static_cast<double>(a.Q.cols()), [&](Index t, Index m) {
