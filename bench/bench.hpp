@@ -33,12 +33,10 @@ class Meter {
     if (peak()) state_.counters["% of peak"] = 100 * n / seconds_ / (*peak() * real(threads_));
   }
 
-  /// Bytes that go to or come from anywhere, caches too.
-  void bytes(double n) const { count("bytes", n); }
-
-  /// Bytes that come from memory, also as a share of a plain read.
-  void memory_bytes(double n) const {
-    bytes(n);
+  /// Bytes that must be read or written at least, also as a share of what a plain read of memory gives in that time:
+  /// more than 100 % are from caches.
+  void bytes(double n) const {
+    count("bytes", n);
     state_.counters["% of read"] = 100 * n / seconds_ / read_bandwidth(threads_);
   }
 

@@ -60,7 +60,7 @@ void layer(benchmark::State& state) {
   const LayerConfig& config = layers.front().config();
   meter.tokens(real(batch));
   meter.flop(real(batch) * flop_per_token<M>(config));
-  meter.memory_bytes(bytes_per_step<M>(config, batch));
+  meter.bytes(bytes_per_step<M>(config, batch));
 }
 
 /// The whole model, logits included. Its weights, 13 MB, may stay in the outermost cache.

@@ -45,6 +45,7 @@ void forward(benchmark::State& state, Version version) {
       [&](const Meter& meter) {
         meter.tokens(real(head_time));
         meter.flop(head.flop());
+        meter.bytes(head.bytes());
       });
 }
 
@@ -76,6 +77,7 @@ void backward(benchmark::State& state) {
   });
   meter.tokens(real(head_time));
   meter.flop(2 * head.flop());
+  meter.bytes(2 * head.bytes());
 }
 
 void head_sizes(benchmark::internal::Benchmark* b) { b->Arg(32)->Arg(64)->Arg(96)->Arg(128); }

@@ -37,6 +37,12 @@ struct Head {
   /// One walk over the sequence, in mini-batches of 16.
   double flop() const { return real(head_time) * inner_flop<M>(Q.extent(1), scale.size()); }
 
+  /// Bytes of one walk: queries, keys, targets and outputs, and in every mini-batch the weights, read and written.
+  double bytes() const {
+    const double mini_batches = real(head_time / scale.size());
+    return sizeof(float) * (4 * real(Q.size()) + 2 * mini_batches * inner_weights<M>(Q.extent(1)));
+  }
+
   /// Goes on with the weights that the walk before left, as a stream does.
   template <class F>
   void walk(const F& before_mini_batch) {

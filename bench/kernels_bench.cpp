@@ -27,7 +27,11 @@ void matmul(benchmark::State& state, Version version) {
   Data A = normal<float>({m, k}, rng), B = normal<float>({k, n}, rng), C({m, n});
   run(
       state, version, C, [&] { ops::matmul(A, B, C.view()); }, [&] { map_of(C).noalias() = map_of(A) * map_of(B); },
-      [&](const Meter& meter) { meter.flop(2 * real(m * k * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(m));
+        meter.flop(2 * real(m * k * n));
+        meter.bytes(sizeof(float) * real(m * k + k * n + m * n));
+      });
 }
 
 /// C = A B^T. [m, k] [n, k]: 2 m k n FLOP
@@ -38,7 +42,11 @@ void matmul_transposed(benchmark::State& state, Version version) {
   run(
       state, version, C, [&] { ops::matmul_transposed(A, B, C.view()); },
       [&] { map_of(C).noalias() = map_of(A) * map_of(B).transpose(); },
-      [&](const Meter& meter) { meter.flop(2 * real(m * k * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(m));
+        meter.flop(2 * real(m * k * n));
+        meter.bytes(sizeof(float) * real(m * k + k * n + m * n));
+      });
 }
 
 /// C += alpha A^T B. [r, m] [r, n]: 2 r m n FLOP
@@ -50,7 +58,11 @@ void add_outer(benchmark::State& state, Version version) {
   run(
       state, version, C, [&] { ops::add_outer(alpha, A, B, C.view()); },
       [&] { map_of(C).noalias() += alpha * map_of(A).transpose() * map_of(B); },
-      [&](const Meter& meter) { meter.flop(2 * real(r * m * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(r));
+        meter.flop(2 * real(r * m * n));
+        meter.bytes(sizeof(float) * real(r * m + r * n + 2 * m * n));
+      });
 }
 
 /// Z_t = x_t W + b - scale_t sum_{s <= t} (x_t . X_s + 1) G_s. [b, k] [k, n], and two triangles of b (b + 1) / 2 rows
@@ -70,7 +82,11 @@ void apply_updated(benchmark::State& state, Version version) {
         map_of(P).noalias() = map_of(x) * map_of(X).transpose();
         plain::causal_update(map_of(P), map_of(G), scale, weights, map_of(Z));
       },
-      [&](const Meter& meter) { meter.flop(real(2 * b * k * n + b * (b + 1) * (k + n))); });
+      [&](const Meter& meter) {
+        meter.tokens(real(b));
+        meter.flop(real(2 * b * k * n + b * (b + 1) * (k + n)));
+        meter.bytes(sizeof(float) * real(2 * b * (k + n) + k * n));
+      });
 }
 
 /// Reads and writes every element once.
@@ -82,7 +98,10 @@ void layer_norm(benchmark::State& state, Version version) {
   run(
       state, version, y, [&] { ops::layer_norm(x, norm_weights(norm), y.view()); },
       [&] { plain::layer_norm(map_of(x), norm, map_of(y)); },
-      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(rows));
+        meter.bytes(2 * sizeof(float) * real(rows * n));
+      });
 }
 
 /// Reads two matrices and writes one.
@@ -95,7 +114,10 @@ void reconstruction_gradient(benchmark::State& state, Version version) {
   run(
       state, version, G, [&] { ops::reconstruction_gradient(Z, target, norm_weights(norm), view_of(rate), G.view()); },
       [&] { plain::reconstruction_gradient(map_of(Z), map_of(target), norm, rate, 0, map_of(G)); },
-      [&](const Meter& meter) { meter.bytes(3 * sizeof(float) * real(rows * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(rows));
+        meter.bytes(3 * sizeof(float) * real(rows * n));
+      });
 }
 
 /// Reads and writes every element once.
@@ -105,7 +127,10 @@ void gelu(benchmark::State& state, Version version) {
   Data z = normal<float>({rows, n}, rng), y({rows, n});
   run(
       state, version, y, [&] { ops::gelu(z, y.view()); }, [&] { plain::gelu(map_of(z), map_of(y)); },
-      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * n)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(rows));
+        meter.bytes(2 * sizeof(float) * real(rows * n));
+      });
 }
 
 /// Reads the logits and writes their gradients in their place; so the next iteration has other logits.
@@ -119,7 +144,10 @@ void cross_entropy(benchmark::State& state, Version version) {
   run(
       state, version, logits, [&] { ops::cross_entropy(logits.view(), target, 1.0f, loss); },
       [&] { plain::cross_entropy(map_of(logits), target.data(), 1.0f, loss.data()); },
-      [&](const Meter& meter) { meter.bytes(2 * sizeof(float) * real(rows * vocabulary)); });
+      [&](const Meter& meter) {
+        meter.tokens(real(rows));
+        meter.bytes(2 * sizeof(float) * real(rows * vocabulary));
+      });
 }
 
 /// Reads gradients, parameters and both moments, and writes the last three. All of it is 128 MiB, to leave the
@@ -143,7 +171,7 @@ void adamw(benchmark::State& state, Version version) {
       state, version, updated,
       [&] { kernels<float>().adamw(step, n, gradient.data(), row(0).data(), row(1).data(), row(2).data()); },
       [&] { plain::adamw(step, map_of(gradient), map(row(0)), map(row(1)), map(row(2))); },
-      [&](const Meter& meter) { meter.memory_bytes(7 * sizeof(float) * real(n)); });
+      [&](const Meter& meter) { meter.bytes(7 * sizeof(float) * real(n)); });
 }
 
 /// The products of the inner models: with W1 of TTT-Linear, W1 and W2 of TTT-MLP.

@@ -18,6 +18,12 @@ const Layer<M>& layer() {
   return made;
 }
 
+/// Of one forward pass: the weights, x and y. The adjoint has the gradients of all of them besides.
+template <InnerModel M>
+double bytes(const LayerConfig& config) {
+  return bytes_per_step<M>(config, 1) + 2 * sizeof(float) * real(time * config.hidden_size);
+}
+
 /// Goes on with the state of the iteration before.
 template <InnerModel M, Index hidden_size, Index heads>
 void forward(benchmark::State& state) {
@@ -31,6 +37,7 @@ void forward(benchmark::State& state) {
   const Meter meter = measure(state, threads(), [&] { layer.forward(x, stream, work, y); });
   meter.tokens(real(time));
   meter.flop(real(time) * flop_per_token<M>(layer.config()));
+  meter.bytes(bytes<M>(layer.config()));
 }
 
 /// Of one forward pass, whose tape is read again and again. The forward pass is not timed.
@@ -54,6 +61,7 @@ void backward(benchmark::State& state) {
   const Meter meter = measure(state, threads(), once);
   meter.tokens(real(time));
   meter.flop(2 * real(time) * flop_per_token<M>(layer.config()));
+  meter.bytes(2 * bytes<M>(layer.config()));
 }
 
 using Linear = LinearModel<float>;

@@ -11,7 +11,7 @@ namespace ttt::bench {
 namespace {
 
 /// Forward, backward and AdamW. The products are counted: those of the forward pass, and twice as many for their
-/// adjoints.
+/// adjoints. Of bytes, those of dense weights: read by both passes, and seven numbers for each in AdamW.
 void train(benchmark::State& state, LayerType type) {
   constexpr Index window = 256;
   Model model = small_model(type);
@@ -27,6 +27,7 @@ void train(benchmark::State& state, LayerType type) {
   const double tokens = real(config.batch_size * config.micro_batches * window);
   meter.tokens(tokens);
   meter.flop(3 * tokens * flop_per_token(model_config));
+  meter.bytes((2 + 7) * sizeof(float) * dense_weights(model_config));
 }
 
 void settings(benchmark::internal::Benchmark* b) { b->Apply(set_clock)->Unit(benchmark::kMillisecond); }

@@ -32,8 +32,7 @@ Rows<T> row(const View<T, 1>& v) {
 
 }  // namespace detail
 
-// --- products
-// ---------------------------------------------------------------------------------------------------------
+// --- products ------------------------------------------------------------------------------------------------------
 
 /// C = A B. [m, k] [k, n]
 template <class T>
@@ -114,8 +113,7 @@ void causal_update_vjp(InVector<T> scale, std::type_identity_t<T> bias_step, Ind
   kernels<T>().causal_update_vjp(scale.data(), bias_step, first, detail::rows(P), detail::rows(R), d_scale.data());
 }
 
-// --- norms
-// ------------------------------------------------------------------------------------------------------------
+// --- norms ---------------------------------------------------------------------------------------------------------
 
 template <class T>
 void layer_norm(In<T> x, NormWeights<std::type_identity_t<T>> norm, View<T> y) {
@@ -146,8 +144,7 @@ void rms_norm_vjp(In<T> x, InVector<T> weight, double epsilon, In<T> dy, View<T>
                             detail::rows(d_weight_rows));
 }
 
-// --- the inner loss
-// ---------------------------------------------------------------------------------------------------
+// --- the inner loss ------------------------------------------------------------------------------------------------
 
 template <class T>
 void reconstruction_gradient(In<T> Z, In<T> target, NormWeights<std::type_identity_t<T>> norm, InVector<T> rate,
@@ -165,8 +162,7 @@ void reconstruction_gradient_vjp(In<T> Z, In<T> target, NormWeights<std::type_id
                                            d_rate.data(), detail::rows(d_weight_rows), detail::rows(d_bias_rows));
 }
 
-// --- activations
-// ------------------------------------------------------------------------------------------------------
+// --- activations ---------------------------------------------------------------------------------------------------
 
 template <class T>
 void gelu(In<T> z, View<T> y) {
@@ -231,8 +227,7 @@ void sigmoid_vjp(In<T> a, std::type_identity_t<T> factor, In<T> dy, View<T> da) 
   kernels<T>().sigmoid_vjp(detail::rows(a), factor, detail::rows(dy), detail::rows(da));
 }
 
-// --- rows
-// -------------------------------------------------------------------------------------------------------------
+// --- rows ----------------------------------------------------------------------------------------------------------
 
 /// Rotates neighbouring channels of row t, in every head, by the angles of table row (first + t) mod table.rows().
 template <class T>
