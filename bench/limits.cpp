@@ -92,11 +92,10 @@ std::optional<double> peak() {
 double cores_now(Index threads) {
   const Loops loop = loops(widest());
   constexpr long turns = 2000000;  // some milliseconds, in which waking a thread does not count
-  const Peak one = peak_now(widest());
-  const double start = wall_seconds();
+  const double before = peak_now(widest()).flop, start = wall_seconds();
   parallel_for(threads, threads, [&](Index, Index) { loop.multiply_add(turns); });
-  const double flop = static_cast<double>(threads * turns) * loop.instructions * loop.flop;
-  return flop / (wall_seconds() - start) / one.flop;
+  const double seconds = wall_seconds() - start, one = std::max(before, peak_now(widest()).flop);
+  return static_cast<double>(threads * turns) * loop.instructions * loop.flop / seconds / one;
 }
 
 double read_bandwidth_now(Index threads) {

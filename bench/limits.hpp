@@ -23,16 +23,16 @@ Isa widest();
 /// unless the loop comes within 5 % of one. Cycles are counted by additions that wait for one another.
 double multiply_adds_per_cycle(Isa isa);
 
+/// How much of its limit a loop on registers must reach for what is measured beside it to count.
+inline constexpr double undisturbed_share = 0.95;
+
 /// The limit of one core at this moment, as clocks change with the load.
 struct Peak {
   double clock;      // cycles per second
   double flop;       // FLOP per second, of multiply-adds on registers alone
-  bool undisturbed;  // the loop itself reached 95 % of that now: nothing else used the core's units
+  bool undisturbed;  // the loop itself reached undisturbed_share of that now: nothing else used the core's units
 };
 Peak peak_now(Isa isa);
-
-/// How much of its limit a loop on registers must reach for what is measured beside it to count.
-inline constexpr double undisturbed_share = 0.95;
 
 /// FLOP per second of one core, measured once; nothing where the yardstick does not hold.
 std::optional<double> peak();

@@ -42,8 +42,8 @@ double time_of(const Clock& now, const F& call) {
   return now() - start;
 }
 
-/// Repeats a measurement for `seconds`, or up to three times as long while fewer than 3 count. measure_once(add) calls
-/// add(value, undisturbed); what was disturbed counts only if there is nothing better.
+/// Repeats a measurement for `seconds`, or up to three times as long for 3 undisturbed values. measure_once(add) calls
+/// add(value, undisturbed). The spread is of undisturbed values, or of all where those are fewer than 3.
 template <class F>
 Spread spread_of_undisturbed(double seconds, const F& measure_once) {
   std::vector<double> all, counted;

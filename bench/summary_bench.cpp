@@ -17,7 +17,8 @@ constexpr char usage[] =
     "usage: summary_bench [--json] [row...]\n"
     "\n"
     "Measures all rows, or those whose names begin with a word that is given. A value is the median of several\n"
-    "measurements, low and high are their quartiles. Rows are of one thread, except threads_2: two over one.\n"
+    "measurements, low and high are their quartiles. Rows are of one thread, except threads_2\n"
+    "(two threads over one) and cores_2 (two cores over one).\n"
     "The exit status is 3 where the yardstick does not hold, as other work on this machine slows it.\n";
 
 std::vector<Row> all_rows() {

@@ -21,8 +21,9 @@ void add_limit_rows(std::vector<Row>& rows) {
   rows.push_back({"peak", "GFLOP/s", [] { return several([] { return peak_now(widest()).flop / 1e9; }); }});
   rows.push_back({"multiply_adds_per_cycle", "per cycle", [] { return exactly(multiply_adds_per_cycle(widest())); }});
   rows.push_back({"read_bandwidth", "GB/s", [] { return several([] { return read_bandwidth_now(1) / 1e9; }); }});
-  if (std::thread::hardware_concurrency() < 2) return;
-  rows.push_back({"cores_2", "times one core", [] { return several([] { return cores_now(2); }); }});
+  if (std::thread::hardware_concurrency() >= 2) {
+    rows.push_back({"cores_2", "times one core", [] { return several([] { return cores_now(2); }); }});
+  }
 }
 
 }  // namespace ttt::bench

@@ -91,6 +91,27 @@ TYPED_TEST(DenseOf, ProductsTakeTheStoredWeights) {
   }
 }
 
+// One loop over products of different widths, with one without outputs among them.
+TYPED_TEST(DenseOf, ProductsOfTheSameRowsAreThoseOfEach) {
+  using T = TypeParam;
+  const auto weights = [&](Index outputs) { return Dense<T>(normal<T>({outputs, 70}, this->rng)); };
+  const Dense<T> W1 = weights(64), none({0, 70}), W2 = weights(600);
+  for (const Index n : {1, 600}) {
+    const auto x = normal<T>({n, 70}, this->rng);
+    Tensor<T, 2> y1({n, 64}), y_none({n, 0}), y2({n, 600}), expected1 = y1, expected2 = y2;
+    project<T>(x, W1, expected1);
+    project<T>(x, W2, expected2);
+    for (const Index threads : {1, 2}) {
+      set_threads(threads);
+      fill(y1.view(), T(0));
+      fill(y2.view(), T(0));
+      project<T>(x, {{W1, y1}, {none, y_none}, {W2, y2}});
+      EXPECT_TRUE(same_bits(y1, expected1));
+      EXPECT_TRUE(same_bits(y2, expected2));
+    }
+  }
+}
+
 /// start + sum_r dy_ro x_ri as kernels add it: in pieces of 128 rows.
 template <class T>
 T with_products(T start, const Tensor<T, 2>& dy, Index o, const Tensor<T, 2>& x, Index i) {

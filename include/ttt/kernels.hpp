@@ -71,8 +71,8 @@ struct AdamwStep {
   double gradient_factor;           // what clipping multiplies the gradient with
 };
 
-/// Structs go by reference: the copy that a call by value makes would be read in wider pieces than it was written in,
-/// and so only when all work before the call is done.
+/// Structs of more than two numbers go by reference: a copy on the stack would be read in wider pieces than it was
+/// written in, which defeats store forwarding and so waits for all work before the call.
 template <class T>
 struct Kernels {
   using In = const Rows<const T>&;

@@ -90,7 +90,7 @@ struct CausalSums {
   Size first;
 
   template <int R, int N, class Part>
-  [[gnu::always_inline]] void add(Tile<T, R, N>& tile, Size t, Size j, Part last) const {
+  [[gnu::always_inline]] void finish(Tile<T, R, N>& tile, Size t, Size j, Part last) const {
     const T* g = G.data + j;
     const Size shared = first + t + 1;  // rows of G that all rows of the tile see
     accumulate(tile, Strided<T>{row(P, t), P.stride, 1}, g, G.stride, shared, last);

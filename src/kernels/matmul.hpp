@@ -14,13 +14,12 @@ constexpr Size packing_rows = 32;
 /// What else is done with every tile of a product: nothing.
 struct Nothing {
   template <class T, int R, int N, class Part>
-  void add(Tile<T, R, N>&, Size, Size, Part) const {}
+  void finish(Tile<T, R, N>&, Size, Size, Part) const {}
 };
 
-/// C = start + A B + more for N vectors of columns (C.cols is not used) and as many tiles of R rows as C has; C begins
-/// at row i and column j of the whole. A function of its own: among more variables GCC keeps addresses or sums in
-/// memory. It takes structs by reference: a copy on the stack would be read in wider pieces than it was written in, and
-/// so only after all earlier work is done.
+/// C = start + A B, then more.finish on every tile, for N vectors of columns (C.cols is not used) and as many tiles of
+/// R rows as C has; C begins at row i and column j of the whole. A function of its own: among more variables GCC keeps
+/// addresses or sums in memory. Structs go by reference, as in Kernels.
 template <class T, int R, int N, class Part, class More>
 [[gnu::noinline]] void product_tiles(const Strided<T>& left, const T* B, Size B_stride, Size k, const T* start,
                                      Size start_stride, const Rows<T>& C, Part last, const More& more, Size i, Size j) {
@@ -31,7 +30,7 @@ template <class T, int R, int N, class Part, class More>
     Tile<T, R, N> tile;
     each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(start + r * start_stride, v, last); });
     accumulate(tile, A, B, B_stride, k, last);
-    more.add(tile, i, j, last);
+    more.finish(tile, i, j, last);
     each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(c + r * C_stride, v, tile.at[r][v], last); });
     A.data += R * A.stride;
     start += R * start_stride;
@@ -174,7 +173,7 @@ template <class T, int R, int N, class Part>
   }
 }
 
-/// C += alpha A^T B in panels of so many vectors and in tiles of so many rows at most.
+/// C += alpha A^T B in panels of `vectors` vectors and tiles of at most `most_rows` rows.
 template <class T, int vectors, int most_rows>
 void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
   using V = Vec<T>;
@@ -193,10 +192,11 @@ void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Ro
 template <class T>
 void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Rows<T>& C) {
   using V = Vec<T>;
-  constexpr int few = V::tile_rows(4), vectors = V::tile_vectors;
+  constexpr int few = V::tile_rows(4), vectors = V::tile_vectors, tallest = V::tile_rows(1);
+  // A sum of rows needs none of the code for taller tiles.
   if (C.rows == 1) return add_outer<T, 4, 1>(alpha, A, B, C);
   // Few rows need wide tiles, as in `product`.
-  C.rows <= few ? add_outer<T, 4, few>(alpha, A, B, C) : add_outer<T, vectors, V::tile_rows(1)>(alpha, A, B, C);
+  C.rows <= few ? add_outer<T, 4, few>(alpha, A, B, C) : add_outer<T, vectors, tallest>(alpha, A, B, C);
 }
 
 }  // namespace

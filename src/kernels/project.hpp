@@ -18,8 +18,8 @@ struct Block {
   Size stride;
 };
 
-/// Asks for the lines of `bytes` bytes, `ahead` after p, where that is nearer than the cache of this level. The address
-/// is a number, as it may lie beyond the array; nothing is read there.
+/// Prefetches into the cache of this level the lines of `bytes` bytes that begin `ahead` bytes after p. The address is
+/// a number, as it may lie beyond the array; a prefetch never faults.
 template <int level>
 [[gnu::always_inline]] inline void fetch(const void* p, Size ahead, Size bytes) {
   constexpr Size line = 64;
@@ -89,9 +89,9 @@ struct PanelBlocks {
   /// Steps p ... p + k - 1 of N vectors of columns from j on, in `room` where they are not stored as T.
   template <int N>
   Block<T> block(Size j, Size, Size p, Size k, T* room) const {
-    if (const T* from = place(j, p)) {
+    if (W.format == WeightFormat::full) {
       const PanelLayout<T> layout(W);
-      return {from, layout.columns(j / layout.width * layout.width)};
+      return {at(j, p), layout.columns(j / layout.width * layout.width)};
     }
     constexpr Size stride = N * Vec<T>::size;
     each_input<N>(W, j, p, k, [&](Size i, const Vec<T>(&weights)[N]) {
@@ -101,9 +101,14 @@ struct PanelBlocks {
     return {room, stride};
   }
 
-  /// Where step p of the columns from j on lies in memory; null if they are not taken from there, or there are none.
-  const T* place(Size j, Size p) const {
-    if (W.format != WeightFormat::full || j >= W.outputs) return nullptr;
+  /// Where the block of step p and column j begins; null if blocks do not lie in memory in one piece, or there is none.
+  const T* next(Size j, Size p) const {
+    constexpr bool whole_panels = Vec<T>::block_vectors * Vec<T>::size == PanelLayout<T>::width;
+    return whole_panels && W.format == WeightFormat::full && j < W.outputs ? at(j, p) : nullptr;
+  }
+
+ private:
+  const T* at(Size j, Size p) const {
     const PanelLayout<T> layout(W);
     const Size first = j / layout.width * layout.width;
     const char* panel = static_cast<const char*>(W.data) + layout.offset(first);
@@ -139,7 +144,7 @@ struct TransposedBlocks {
   const Panels<T>& W;
   Size first;
 
-  const T* place(Size, Size) const { return nullptr; }
+  const T* next(Size, Size) const { return nullptr; }
 
   template <int N>
   Block<T> block(Size j, Size width, Size p, Size k, T* room) const {
@@ -160,14 +165,14 @@ struct TransposedBlocks {
 /// share of the block of B after this one.
 template <class T>
 struct Fetching {
-  Rows<const T> A;   // of the columns that this block multiplies; without columns if they are in the cache
-  const T* block;    // null: nothing
-  Size block_bytes;  // for each row of A
+  const T* A;                // the first column that this block multiplies
+  Size A_stride, row_bytes;  // the latter 0 if those columns are in the cache
+  const T* block;            // null: nothing
+  Size block_bytes;          // for each row of A
 
   template <int R, int N, class Part>
-  [[gnu::always_inline]] void add(Tile<T, R, N>&, Size i, Size, Part) const {
-    constexpr Size bytes = sizeof(T);
-    for (Size r = i + R; r < i + 2 * R; ++r) fetch<2>(A.data, r * A.stride * bytes, A.cols * bytes);
+  [[gnu::always_inline]] void finish(Tile<T, R, N>&, Size i, Size, Part) const {
+    for (Size r = i + R; r < i + 2 * R; ++r) fetch<2>(A, r * A_stride * Size{sizeof(T)}, row_bytes);
     if (block) fetch<2>(block, i * block_bytes, R * block_bytes);
   }
 };
@@ -190,8 +195,8 @@ void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end
       const bool resume = accumulate_to || p > 0;
       const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, room);
       const bool panel_ends = p + k == end;
-      const Fetching<T> fetching = {{A.data + p, A.rows, j == 0 ? k : 0, A.stride},
-                                    B.place(panel_ends ? j + N * V::size : j, panel_ends ? begin : p + k),
+      const Fetching<T> fetching = {A.data + p, A.stride, j == 0 ? k * Size{sizeof(T)} : 0,
+                                    B.next(panel_ends ? j + N * V::size : j, panel_ends ? begin : p + k),
                                     depth * width * Size{sizeof(T)} / A.rows};
       each_stretch<V::tile_rows(N)>(C.rows, [&](Size i, Size rows, auto tile_rows) {
         T* c = row(C, i) + j;

@@ -2,7 +2,8 @@
 // Sums across the rows of a block: their lanes are added together, and what follows from them - mean, square root,
 // division - is done for all rows in one vector.
 //
-// Loops over the rows of a block are not unrolled: GCC would, with a test for the end after every row.
+// Loops that fill an array of one vector for each row are not unrolled: GCC would, with a test for the end after every
+// row.
 #pragma once
 
 #include "kernels/common.hpp"
@@ -53,7 +54,7 @@ template <class T, class F>
   for (Size i = 0; i < rows; i += PerRow<T>::most) f(i, min(PerRow<T>::most, rows - i));
 }
 
-/// Lane i of the result is the sum of the lanes of v[i], for i < rows.
+/// Lane i of the result is the sum of the lanes of v[i], for i < rows. v is used up.
 template <class T, int W>
 [[gnu::always_inline]] inline Vec<T> sum_rows(Vec<T> (&v)[W], Size rows) {
   if (rows == 1) return sum_lanes(v[0]);
@@ -65,7 +66,7 @@ template <class T, int W>
   return fold_all<W / 2>(all);
 }
 
-/// The means of rows of n columns, of which v holds the sums in lanes.
+/// The means of rows of n columns, of which v holds the sums in lanes. v is used up.
 template <class T, int W>
 [[gnu::always_inline]] inline PerRow<T> means(Vec<T> (&v)[W], Size rows, Size n) {
   PerRow<T> result;
@@ -79,7 +80,6 @@ struct Normalization {
   PerRow<T> mean, inverse_rho;
 };
 
-/// Of the rows of z, of which there is one at least, as in every block.
 template <class T, int count>
 [[gnu::always_inline]] inline Normalization<T> normalization(Rows<const T> z, Columns<count> columns, T epsilon) {
   using V = Vec<T>;

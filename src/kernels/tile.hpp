@@ -27,8 +27,7 @@ constexpr int smaller(int n) {
   return power;
 }
 
-/// The largest multiple of n that is at most `count`, which is not negative: so that division by a power of two is one
-/// shift.
+/// The largest multiple of n that is at most `count`. Unsigned, as division by a power of two is then one shift.
 constexpr Size whole_groups(Size count, int n) {
   return static_cast<Size>(static_cast<std::size_t>(count) / static_cast<std::size_t>(n) * static_cast<std::size_t>(n));
 }
