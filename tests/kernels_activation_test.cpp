@@ -168,6 +168,26 @@ TEST(Gelu, SlopesAreDerivatives) {
   }
 }
 
+// Down to the normal range's end. The error of the logistic function's argument counts as often as the argument is
+// large.
+TYPED_TEST(Activations, GeluKeepsItsDigitsInTheTail) {
+  using T = TypeParam;
+  Rng rng(5);
+  const Real end = sizeof(T) == 4 ? 10 : 21;
+  const Matrix<T> z(20, 101, rng, static_cast<T>(-end), -4);
+  Matrix<T> y = z;
+  for (const Isa isa : supported_isas()) {
+    kernels_of<T>(isa).gelu(z.in(), y.out());
+    for (Index i = 0; i < z.rows; ++i) {
+      for (Index j = 0; j < z.cols; ++j) {
+        const Real a = z.at(i, j), argument = 2 * root * a * (1 + cubic * a * a), exact = a * logistic(argument);
+        ASSERT_NEAR(static_cast<double>(y.at(i, j) / exact), 1, static_cast<double>(4 - 4 * argument) * epsilon<T>)
+            << name(isa) << " at " << a;
+      }
+    }
+  }
+}
+
 TYPED_TEST(Activations, FarOutTheyAreTheirLimits) {
   using T = TypeParam;
   Rng rng(4);

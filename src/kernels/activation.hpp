@@ -16,34 +16,33 @@ struct GeluConstants {
   // The official inner gradient has sqrt(2 / pi) and 3 * 0.044715 * sqrt(2 / pi) with these digits.
   static constexpr T a0 = static_cast<T>(0.79788456);
   static constexpr T a1 = static_cast<T>(0.1070322243);
-  // Where the logistic factor is 0 or 1 in either precision. Powers of a are taken no further out: 0 * inf is no slope.
-  static constexpr T limit = 32;
+  // Further out, the logistic factor is taken to be 0 or 1, as its rest is at the end of the normal range of T.
+  static constexpr T limit = sizeof(T) == 4 ? 10 : 21;
 };
 
 template <class T, int n>
-[[gnu::always_inline]] inline Vectors<T, n> above(T limit, const Vectors<T, n>& a) {
-  const auto bound = Vectors<T, n>::broadcast(limit);
-  return Vectors<T, n>::if_greater(bound, a, bound, a);
+[[gnu::always_inline]] inline Vectors<T, n> from_lower_limit(const Vectors<T, n>& z) {
+  return Vectors<T, n>::larger(Vectors<T, n>::broadcast(-GeluConstants<T>::limit), z);
 }
 
 template <class T, int n>
-[[gnu::always_inline]] inline Vectors<T, n> clamped(const Vectors<T, n>& a) {
-  const auto bound = Vectors<T, n>::broadcast(GeluConstants<T>::limit);
-  return above(-GeluConstants<T>::limit, Vectors<T, n>::if_greater(a, bound, bound, a));
+[[gnu::always_inline]] inline Vectors<T, n> within_limits(const Vectors<T, n>& z) {
+  return Vectors<T, n>::smaller(Vectors<T, n>::broadcast(GeluConstants<T>::limit), from_lower_limit(z));
 }
 
-/// logistic(slope a (1 + cubic a^2)): for slope = 2 sqrt(2 / pi) what a is multiplied with in GELU.
+/// logistic(slope z (1 + cubic z^2)): for slope = 2 sqrt(2 / pi) what z is multiplied with in GELU.
 template <class T, int n>
-[[gnu::always_inline]] inline Logistic<T, n> gelu_factor(const Vectors<T, n>& a, T slope) {
+[[gnu::always_inline]] inline Logistic<T, n> gelu_factor(const Vectors<T, n>& z, T slope) {
   using V = Vectors<T, n>;
-  const V cubic = V::broadcast(GeluConstants<T>::cubic);
-  return Logistic(V::broadcast(slope) * a * fma(cubic * a, a, V::broadcast(1)));
+  using C = GeluConstants<T>;
+  const V a = within_limits(z), limit = V::broadcast(C::limit), zero = V::broadcast(0);
+  const Logistic s = logistic_of(normal_exp(a * fma(V::broadcast(-slope * C::cubic), a * a, V::broadcast(-slope))));
+  return {V::if_greater(zero - limit, z, zero, s.value), V::if_greater(z, limit, zero, s.rest)};
 }
 
 template <class T, int n>
 [[gnu::always_inline]] inline Vectors<T, n> gelu_of(const Vectors<T, n>& z) {
-  const auto a = above(-GeluConstants<T>::limit, z);
-  return a * gelu_factor(a, GeluConstants<T>::slope).value;
+  return from_lower_limit(z) * gelu_factor(z, GeluConstants<T>::slope).value;
 }
 
 /// s + a s (1 - s) slope (1 + 3 cubic a^2)
@@ -51,8 +50,8 @@ template <class T, int n>
 [[gnu::always_inline]] inline Vectors<T, n> gelu_slope(const Vectors<T, n>& z) {
   using V = Vectors<T, n>;
   using C = GeluConstants<T>;
-  const V a = clamped(z);
-  const Logistic s = gelu_factor(a, C::slope);
+  const V a = within_limits(z);
+  const Logistic s = gelu_factor(z, C::slope);
   const V inner = V::broadcast(C::slope) * fma(V::broadcast(3 * C::cubic) * a, a, V::broadcast(1));
   return fma(a * (s.value * s.rest), inner, s.value);
 }
@@ -65,10 +64,10 @@ struct InnerGelu {
   V a, a_squared, w, inner, first;
   Logistic<T, n> s;
 
-  [[gnu::always_inline]] explicit InnerGelu(const V& z) : a(clamped(z)), s(gelu_factor(a, slope)) {
+  [[gnu::always_inline]] explicit InnerGelu(const V& z) : a(within_limits(z)), s(gelu_factor(z, slope)) {
     using C = GeluConstants<T>;
     a_squared = a * a;
-    w = V::broadcast(2) * s.value * s.rest;
+    w = V::broadcast(2) * (s.value * s.rest);
     inner = fma(V::broadcast(C::a1), a_squared, V::broadcast(C::a0));
     first = fma(a * w, inner, s.value);
   }
@@ -102,7 +101,7 @@ void gelu_and_slope(Rows<const T> z, Rows<T> y, Rows<T> slope) {
     const InnerGelu phi(a);
     // In float the truncated constant is the exact one: both functions come from one exp.
     const bool same = phi.slope == GeluConstants<T>::slope;
-    at.store(y, same ? above(-GeluConstants<T>::limit, a) * phi.s.value : gelu_of(a));
+    at.store(y, same ? from_lower_limit(a) * phi.s.value : gelu_of(a));
     at.store(slope, phi.first);
   });
 }
@@ -141,7 +140,7 @@ template <class T>
 void silu_gate(Rows<const T> g, Rows<const T> u, Rows<T> y) {
   each_place<T>(y, [&](auto at) {
     const auto gate = at.load(g);
-    at.store(y, gate * Logistic(gate).value * at.load(u));
+    at.store(y, gate * logistic(gate).value * at.load(u));
   });
 }
 
@@ -150,7 +149,7 @@ template <class T>
 void silu_gate_vjp(Rows<const T> g, Rows<const T> u, Rows<const T> dy, Rows<T> dg, Rows<T> du) {
   each_place<T>(dg, [&](auto at) {
     const auto d = at.load(dy), gate = at.load(g), d_silu = d * at.load(u);
-    const Logistic s(gate);
+    const Logistic s = logistic(gate);
     at.store(du, d * (gate * s.value));
     at.store(dg, d_silu * (s.value * fma(gate, s.rest, at.broadcast(1))));
   });
@@ -159,7 +158,7 @@ void silu_gate_vjp(Rows<const T> g, Rows<const T> u, Rows<const T> dy, Rows<T> d
 template <class T>
 void sigmoid(Rows<const T> a, T factor, Rows<T> rate) {
   each_place<T>(rate, [&](auto at) {
-    const Logistic s(at.load(a));
+    const Logistic s = logistic(at.load(a));
     at.store(rate, at.broadcast(factor) * s.value);
   });
 }
@@ -167,7 +166,7 @@ void sigmoid(Rows<const T> a, T factor, Rows<T> rate) {
 template <class T>
 void sigmoid_vjp(Rows<const T> a, T factor, Rows<const T> d_rate, Rows<T> da) {
   each_place<T>(da, [&](auto at) {
-    const Logistic s(at.load(a));
+    const Logistic s = logistic(at.load(a));
     at.store(da, at.load(d_rate) * at.broadcast(factor) * (s.value * s.rest));
   });
 }

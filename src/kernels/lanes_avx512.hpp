@@ -61,6 +61,8 @@ struct Vec<float> {
   friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
   static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
   static Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+  static Vec larger(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static Vec smaller(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v)};
   }
@@ -122,6 +124,8 @@ struct Vec<double> {
   friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
   static Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
   static Vec sqrt(Vec a) { return {_mm512_sqrt_pd(a.v)}; }
+  static Vec larger(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
+  static Vec smaller(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
   static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
     return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v)};
   }

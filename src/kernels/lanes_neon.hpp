@@ -135,6 +135,8 @@ struct Vec<float> {
             vfmaq_f32(c.q3, a.q3, b.q3)};
   }
   static Vec sqrt(Vec a) { return {vsqrtq_f32(a.q0), vsqrtq_f32(a.q1), vsqrtq_f32(a.q2), vsqrtq_f32(a.q3)}; }
+  static Vec larger(Vec a, Vec b) { return if_greater(a, b, a, b); }
+  static Vec smaller(Vec a, Vec b) { return if_greater(b, a, a, b); }
   static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
     return {vbslq_f32(vcgtq_f32(a.q0, b.q0), x.q0, y.q0), vbslq_f32(vcgtq_f32(a.q1, b.q1), x.q1, y.q1),
             vbslq_f32(vcgtq_f32(a.q2, b.q2), x.q2, y.q2), vbslq_f32(vcgtq_f32(a.q3, b.q3), x.q3, y.q3)};
@@ -257,6 +259,8 @@ struct Vec<double> {
             vfmaq_f64(c.q3, a.q3, b.q3)};
   }
   static Vec sqrt(Vec a) { return {vsqrtq_f64(a.q0), vsqrtq_f64(a.q1), vsqrtq_f64(a.q2), vsqrtq_f64(a.q3)}; }
+  static Vec larger(Vec a, Vec b) { return if_greater(a, b, a, b); }
+  static Vec smaller(Vec a, Vec b) { return if_greater(b, a, a, b); }
   static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
     return {vbslq_f64(vcgtq_f64(a.q0, b.q0), x.q0, y.q0), vbslq_f64(vcgtq_f64(a.q1, b.q1), x.q1, y.q1),
             vbslq_f64(vcgtq_f64(a.q2, b.q2), x.q2, y.q2), vbslq_f64(vcgtq_f64(a.q3, b.q3), x.q3, y.q3)};

@@ -123,6 +123,13 @@ struct Vec {
   static Vec sqrt(Vec a) {
     return generate([&](Size i) { return root(a.lane[i]); });
   }
+  /// a > b ? a : b, and a < b ? a : b. So a NaN in b passes.
+  static Vec larger(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  static Vec smaller(Vec a, Vec b) {
+    return generate([&](Size i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
   /// a > b ? x : y. So a NaN in a or b gives y.
   static Vec if_greater(Vec a, Vec b, Vec x, Vec y) {
     return generate([&](Size i) { return a.lane[i] > b.lane[i] ? x.lane[i] : y.lane[i]; });

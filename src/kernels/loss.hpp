@@ -16,7 +16,7 @@ T largest(const T* x, Size n) {
   V most = V::broadcast(x[0]);
   each_vector<T>(n, [&](Size j, auto part) {
     const V v = V::blend(V::load(x + j, part), most, part);
-    most = V::if_greater(most, v, most, v);
+    most = V::larger(most, v);
   });
   T lanes[V::size];
   most.store(lanes, Whole{});

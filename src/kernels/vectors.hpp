@@ -51,6 +51,12 @@ struct Vectors {
   [[gnu::always_inline]] friend Vectors fma(const Vectors& a, const Vectors& b, const Vectors& c) {
     return each([&](int i) { return V::fma(a.at[i], b.at[i], c.at[i]); });
   }
+  [[gnu::always_inline]] static Vectors larger(const Vectors& a, const Vectors& b) {
+    return each([&](int i) { return V::larger(a.at[i], b.at[i]); });
+  }
+  [[gnu::always_inline]] static Vectors smaller(const Vectors& a, const Vectors& b) {
+    return each([&](int i) { return V::smaller(a.at[i], b.at[i]); });
+  }
   [[gnu::always_inline]] static Vectors if_greater(const Vectors& a, const Vectors& b, const Vectors& x,
                                                    const Vectors& y) {
     return each([&](int i) { return V::if_greater(a.at[i], b.at[i], x.at[i], y.at[i]); });
