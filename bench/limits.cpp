@@ -47,7 +47,7 @@ double measure_multiply_adds_per_cycle(Isa isa) {
     if (units >= 1 && std::abs(found / units - 1) <= 1 - undisturbed_share) return std::min(found, units);
   }
   throw Void("the loop of multiply-adds (" + std::string(name(isa)) + ") begins " + std::to_string(found) +
-             " in a cycle, not within 5 % of a whole number");
+             " in a cycle, which is not close to a whole number");
 }
 
 }  // namespace

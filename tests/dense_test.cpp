@@ -12,6 +12,7 @@
 #include "half.hpp"
 #include "kernels_testing.hpp"
 #include "support/files.hpp"
+#include "support/pieces.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt {
@@ -102,7 +103,7 @@ TYPED_TEST(DenseOf, ProductsOfTheSameRowsAreThoseOfEach) {
     project<T>(x, W1, expected1);
     project<T>(x, W2, expected2);
     for (const Index threads : {1, 2}) {
-      set_threads(threads);
+      const support::Threads scope(threads);
       fill(y1.view(), T(0));
       fill(y2.view(), T(0));
       project<T>(x, {{W1, y1}, {none, y_none}, {W2, y2}});

@@ -27,15 +27,15 @@ constexpr int smaller(int n) {
   return power;
 }
 
-/// The largest multiple of n that is at most `count`. Unsigned, as division by a power of two is then one shift.
+/// How many whole groups of n there are. Unsigned, as division by a power of two is then one shift.
 constexpr Size whole_groups(Size count, int n) {
-  return static_cast<Size>(static_cast<std::size_t>(count) / static_cast<std::size_t>(n) * static_cast<std::size_t>(n));
+  return static_cast<Size>(static_cast<std::size_t>(count) / static_cast<std::size_t>(n));
 }
 
 /// f(first, count, Constant<n>) for stretches of whole groups of n = max rows, then of smaller ones, down to 1.
 template <int max, class F>
 void each_stretch(Size rows, F f) {
-  const Size count = whole_groups(rows, max);
+  const Size count = whole_groups(rows, max) * max;
   if (count > 0) f(Size{0}, count, Constant<max>{});
   if constexpr (max > 1) {
     if (count < rows) {
@@ -57,8 +57,8 @@ void each_group(Size rows, F f) {
 template <class T, int max, class F>
 void each_panel(Size cols, F f) {
   constexpr Size W = Vec<T>::size;
-  const Size whole = whole_groups(cols, W);
-  each_group<max>(whole / W, [&](Size v, auto count) { f(v * W, count, Whole{}); });
+  const Size vectors = whole_groups(cols, W), whole = vectors * W;
+  each_group<max>(vectors, [&](Size v, auto count) { f(v * W, count, Whole{}); });
   if (whole < cols) f(whole, Constant<1>{}, First{cols - whole});
 }
 
