@@ -30,14 +30,15 @@ template <class T, int n>
   return Vectors<T, n>::smaller(Vectors<T, n>::broadcast(GeluConstants<T>::limit), from_lower_limit(z));
 }
 
-/// logistic(slope z (1 + cubic z^2)): for slope = 2 sqrt(2 / pi) what z is multiplied with in GELU.
+/// logistic(slope z (1 + cubic z^2)), and 0 below the lower limit: for slope = 2 sqrt(2 / pi) what z is multiplied with
+/// in GELU.
 template <class T, int n>
 [[gnu::always_inline]] inline Logistic<T, n> gelu_factor(const Vectors<T, n>& z, T slope) {
   using V = Vectors<T, n>;
   using C = GeluConstants<T>;
-  const V a = within_limits(z), limit = V::broadcast(C::limit), zero = V::broadcast(0);
+  const V a = within_limits(z);
   const Logistic s = logistic_of(normal_exp(a * fma(V::broadcast(-slope * C::cubic), a * a, V::broadcast(-slope))));
-  return {V::if_greater(zero - limit, z, zero, s.value), V::if_greater(z, limit, zero, s.rest)};
+  return {V::if_greater(V::broadcast(-C::limit), z, V::broadcast(0), s.value), s.rest};
 }
 
 template <class T, int n>
@@ -61,10 +62,11 @@ template <class T, int n>
 struct InnerGelu {
   using V = Vectors<T, n>;
   static constexpr T slope = 2 * GeluConstants<T>::a0;
-  V a, a_squared, w, inner, first;
+  V z, a, a_squared, w, inner, first;
   Logistic<T, n> s;
 
-  [[gnu::always_inline]] explicit InnerGelu(const V& z) : a(within_limits(z)), s(gelu_factor(z, slope)) {
+  [[gnu::always_inline]] explicit InnerGelu(const V& argument)
+      : z(argument), a(within_limits(z)), s(gelu_factor(z, slope)) {
     using C = GeluConstants<T>;
     a_squared = a * a;
     w = V::broadcast(2) * (s.value * s.rest);
@@ -77,7 +79,8 @@ struct InnerGelu {
     const V one = V::broadcast(1), two = V::broadcast(2);
     const V tau = s.value - s.rest;
     const V kappa = V::broadcast(C::a0) * fma(V::broadcast(3 * C::cubic), a_squared, one);
-    return w * (inner * (one - two * a * tau * kappa) + kappa + two * V::broadcast(C::a1) * a_squared);
+    const V curvature = w * (inner * (one - two * a * tau * kappa) + kappa + two * V::broadcast(C::a1) * a_squared);
+    return V::if_greater(z, V::broadcast(C::limit), V::broadcast(0), curvature);  // where w is almost 0
   }
 };
 
