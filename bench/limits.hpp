@@ -20,8 +20,8 @@ Isa widest();
 
 /// Multiply-add instructions that one core begins in a cycle, measured once. How many units there are is a fact of the
 /// CPU (one or two of 512 bits on x86-64, four of 128 bits on some ARM cores), so it is a whole number: throws Void
-/// unless the loop comes as close to one as `undisturbed_share` says. Cycles are counted by additions that wait for one
-/// another.
+/// unless the loop comes close to one, within 1 - `undisturbed_share` of it. Cycles are counted by additions that wait
+/// for one another.
 double multiply_adds_per_cycle(Isa isa);
 
 /// How much of its limit a loop on registers must reach for what is measured beside it to count.

@@ -42,11 +42,12 @@ double time_of(const Clock& now, const F& call) {
   return now() - start;
 }
 
-/// What all rows together may take beyond their own time, in search of undisturbed values.
+/// What rows may take together beyond their own time, in search of undisturbed values.
 inline double spare_seconds = 12;
 
-/// Repeats a measurement for `seconds`, or up to three times as long for 3 undisturbed values. measure_once(add) calls
-/// add(value, undisturbed). The spread is of undisturbed values, or of all where those are fewer than 3.
+/// Repeats a measurement for `seconds`, or up to twice as long for 3 undisturbed values, while `spare_seconds` last.
+/// measure_once(add) calls add(value, undisturbed). The spread is of undisturbed values, or of all where those are
+/// fewer than 3.
 template <class F>
 Spread spread_of_undisturbed(double seconds, const F& measure_once) {
   std::vector<double> all, counted;
@@ -55,9 +56,10 @@ Spread spread_of_undisturbed(double seconds, const F& measure_once) {
     if (undisturbed) counted.push_back(value);
   };
   repeat(seconds, [&] { measure_once(add); });
-  for (int i = 0; i < 2 && counted.size() < 3 && spare_seconds > 0; ++i) {
+  if (counted.size() < 3 && spare_seconds > 0) {
+    const double start = wall_seconds();
     repeat(seconds, [&] { measure_once(add); });
-    spare_seconds -= seconds;
+    spare_seconds -= wall_seconds() - start;
   }
   return Spread(counted.size() >= 3 ? counted : all);
 }

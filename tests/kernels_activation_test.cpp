@@ -2,7 +2,10 @@
 // Activations against their definitions in long double, derivatives against finite differences.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "kernels_testing.hpp"
 
@@ -62,6 +65,14 @@ void expect_values(const std::function<void(const Kernels<T>&, const Matrix<T>&,
       }
     }
   }
+}
+
+template <class T>
+Matrix<T> all(T value) {
+  Rng rng(1);
+  Matrix<T> m(20, 101, rng);
+  std::fill(m.data.begin(), m.data.end(), value);
+  return m;
 }
 
 TYPED_TEST(Activations, Values) {
@@ -168,8 +179,8 @@ TEST(Gelu, SlopesAreDerivatives) {
   }
 }
 
-// Down to the normal range's end. The error of the logistic function's argument counts as often as the argument is
-// large.
+// Down to the limit below which it is 0. A relative error of the logistic function's argument becomes one of the
+// result, times the size of the argument.
 TYPED_TEST(Activations, GeluKeepsItsDigitsInTheTail) {
   using T = TypeParam;
   Rng rng(5);
@@ -185,18 +196,41 @@ TYPED_TEST(Activations, GeluKeepsItsDigitsInTheTail) {
             << name(isa) << " at " << a;
       }
     }
+    const auto gelu_at = [&](T value) {
+      kernels_of<T>(isa).gelu(all<T>(value).in(), y.out());
+      return y.at(1, 1);
+    };
+    EXPECT_LT(gelu_at(static_cast<T>(-end)), 0);
+    EXPECT_EQ(gelu_at(std::nextafter(static_cast<T>(-end), T(-100))), 0);
+  }
+}
+
+TYPED_TEST(Activations, NotANumberStaysNone) {
+  using T = TypeParam;
+  const Matrix<T> z = all(std::numeric_limits<T>::quiet_NaN()), ones = all(T(1));
+  for (const Isa isa : supported_isas()) {
+    const Kernels<T>& k = kernels_of<T>(isa);
+    Matrix<T> y[9] = {ones, ones, ones, ones, ones, ones, ones, ones, ones};
+    k.gelu(z.in(), y[0].out());
+    k.gelu_vjp(z.in(), ones.in(), y[1].out());
+    k.gelu_gradient(z.in(), ones.in(), y[2].out());
+    k.gelu_gradient_vjp(z.in(), ones.in(), ones.in(), y[3].out(), y[4].out());
+    k.gelu_and_slope(z.in(), y[5].out(), y[6].out());
+    k.sigmoid(z.in(), T(1), y[7].out());
+    k.silu_gate(z.in(), ones.in(), y[8].out());
+    for (int i = 0; i < 9; ++i) EXPECT_TRUE(std::isnan(y[i].at(1, 18))) << name(isa) << ", result " << i;
   }
 }
 
 TYPED_TEST(Activations, FarOutTheyAreTheirLimits) {
   using T = TypeParam;
-  Rng rng(4);
-  for (const T far : {T(40), T(1000), T(1e30), std::numeric_limits<T>::max()}) {
-    const Matrix<T> up(2, 19, rng, far, far), down(2, 19, rng, -far, -far), ones(2, 19, rng, 1, 1);
+  using limits = std::numeric_limits<T>;
+  for (const T far : {T(40), T(1000), T(1e30), limits::max(), limits::infinity()}) {
+    const Matrix<T> up = all(far), down = all(-far), ones = all(T(1));
     for (const Isa isa : supported_isas()) {
       const Kernels<T>& k = kernels_of<T>(isa);
       const auto expect = [&](const auto& run, const Matrix<T>& z, T limit) {
-        Matrix<T> y(2, 19, rng, 0, 0);
+        Matrix<T> y = all(T(0));
         run(z.in(), y.out());
         for (Index j = 0; j < 19; ++j) EXPECT_EQ(y.at(1, j), limit) << name(isa) << " at " << z.at(1, j);
       };
@@ -215,7 +249,7 @@ TYPED_TEST(Activations, FarOutTheyAreTheirLimits) {
       expect(curvature, up, T(0));
       expect(curvature, down, T(0));
       expect(sigmoid, up, T(1));
-      if (far > 800) {
+      if (far > 800 && far <= limits::max()) {
         const auto silu_slope_of = [&](auto z, auto y) { k.silu_gate_vjp(z, ones.in(), ones.in(), y, rest.out()); };
         const auto silu_of = [&](auto z, auto y) { k.silu_gate(z, ones.in(), y); };
         expect(sigmoid, down, T(0));

@@ -16,10 +16,12 @@ struct GeluConstants {
   // The official inner gradient has sqrt(2 / pi) and 3 * 0.044715 * sqrt(2 / pi) with these digits.
   static constexpr T a0 = static_cast<T>(0.79788456);
   static constexpr T a1 = static_cast<T>(0.1070322243);
-  // Further out, the logistic factor is taken to be 0 or 1, as its rest is at the end of the normal range of T.
+  // A number up to which exp of the logistic function's argument and its reciprocal are normal numbers; in float it is
+  // almost the largest. Further out that argument stays what it is at the limit, and below -limit the factor is 0.
   static constexpr T limit = sizeof(T) == 4 ? 10 : 21;
 };
 
+/// What the logistic factor is multiplied with: -inf times 0 would be no number. NaN passes.
 template <class T, int n>
 [[gnu::always_inline]] inline Vectors<T, n> from_lower_limit(const Vectors<T, n>& z) {
   return Vectors<T, n>::larger(Vectors<T, n>::broadcast(-GeluConstants<T>::limit), z);
@@ -31,7 +33,7 @@ template <class T, int n>
 }
 
 /// logistic(slope z (1 + cubic z^2)), and 0 below the lower limit: for slope = 2 sqrt(2 / pi) what z is multiplied with
-/// in GELU.
+/// in GELU. For NaN it may be anything.
 template <class T, int n>
 [[gnu::always_inline]] inline Logistic<T, n> gelu_factor(const Vectors<T, n>& z, T slope) {
   using V = Vectors<T, n>;
@@ -80,7 +82,7 @@ struct InnerGelu {
     const V tau = s.value - s.rest;
     const V kappa = V::broadcast(C::a0) * fma(V::broadcast(3 * C::cubic), a_squared, one);
     const V curvature = w * (inner * (one - two * a * tau * kappa) + kappa + two * V::broadcast(C::a1) * a_squared);
-    return V::if_greater(z, V::broadcast(C::limit), V::broadcast(0), curvature);  // where w is almost 0
+    return V::if_greater(z, V::broadcast(C::limit), V::broadcast(0), curvature);  // beyond it, w stays what it is there
   }
 };
 

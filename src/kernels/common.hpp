@@ -7,8 +7,8 @@
 //
 // Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it. Kernels
 // that call lambdas from several places are `flatten`: a lambda that is not inlined has its rows in memory, and reads
-// them anew after every store. GCC goes on into what such a kernel calls, Clang one call deep; so `Behind` in table.hpp
-// does not make the others' own attributes needless.
+// them anew after every store. GCC flattens calls within calls too, Clang only those of the function itself: kernels
+// that are called through `Behind` in table.hpp, which is `flatten`, need the attribute all the same.
 #pragma once
 
 #include <cstddef>

@@ -2,8 +2,6 @@
 // exp and the logistic function of vectors, from fused multiply-adds only.
 #pragma once
 
-#include <iterator>
-
 #include "kernels/vectors.hpp"
 
 namespace ttt {
@@ -37,12 +35,13 @@ struct ExpConstants<double> {
       1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
 };
 
-/// exp(x) = 2^n exp(r), n = round(x / ln 2), for x whose exp is a normal number.
+/// exp(x) = 2^n exp(r), n = round(x / ln 2), for x whose exp is a normal number. For any other, NaN too, it may be
+/// anything.
 template <class T, int n>
 [[gnu::always_inline]] inline Vectors<T, n> normal_exp(const Vectors<T, n>& x) {
   using V = Vectors<T, n>;
   using C = ExpConstants<T>;
-  constexpr int degree = std::size(C::series) - 1;
+  constexpr int degree = sizeof(C::series) / sizeof(T) - 1;
   const V shift = V::broadcast(C::shift);
   const V shifted = fma(x, V::broadcast(static_cast<T>(0x1.71547652b82fep0)), shift);  // 1 / ln 2
   const V power = shifted - shift;

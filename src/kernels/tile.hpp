@@ -27,7 +27,7 @@ constexpr int smaller(int n) {
   return power;
 }
 
-/// How many whole groups of n there are. Unsigned, as division by a power of two is then one shift.
+/// How many whole groups of n are in `count`. Unsigned, as division by a power of two is then one shift.
 constexpr Size whole_groups(Size count, int n) {
   return static_cast<Size>(static_cast<std::size_t>(count) / static_cast<std::size_t>(n));
 }
