@@ -10,6 +10,16 @@
 #include "ttt/parallel.hpp"
 
 namespace ttt {
+namespace {
+
+/// The transform of Box and Muller.
+double next_normal(Rng& rng) {
+  constexpr double two_pi = 6.283185307179586477;
+  const double radius = std::sqrt(-2 * math::log(1 - rng.uniform()));  // 1 - uniform() is never 0
+  return radius * math::cos(two_pi * rng.uniform());
+}
+
+}  // namespace
 
 Rng::Rng(std::uint64_t seed) : state{} {
   for (std::uint64_t& word : state) {  // splitmix64
@@ -36,9 +46,7 @@ double Rng::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
 double Rng::normal() {
   const FloatEnvironment environment;
-  constexpr double two_pi = 6.283185307179586477;
-  const double radius = std::sqrt(-2 * math::log(1 - uniform()));  // 1 - uniform() is never 0
-  return radius * math::cos(two_pi * uniform());
+  return next_normal(*this);
 }
 
 std::uint64_t Rng::below(std::uint64_t n) {
@@ -52,7 +60,7 @@ std::uint64_t Rng::below(std::uint64_t n) {
 template <class T>
 void fill_normal(View<T, 1> x, double deviation, Rng& rng) {
   const FloatEnvironment environment;
-  for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(deviation * rng.normal());
+  for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<T>(deviation * next_normal(rng));
 }
 
 template <class T>
