@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // From a text to a language model in two minutes: train it beside a twin that does not learn at test time, compare the
-// two on text that neither has seen, let the model write, save it.
+// two on text that neither has seen, say what weights of fewer bits cost, let the model write, save it.
 #include <sys/resource.h>
 
 #include <iostream>
@@ -61,12 +61,20 @@ void run(const Options& options) {
   progress.show("reading held-out text");
   const std::vector<double> learning = bits_by_position(twins.learning(), passages, /*inner_lr=*/1, reach);
   const std::vector<double> frozen = bits_by_position(twins.frozen(), passages, /*inner_lr=*/0, reach);
-  progress.finish("read " + std::to_string(2 * passages.tokens.size()) + " bytes of held-out text");
+  std::vector<FormatBits> formats{{ttt::WeightFormat::full, mean(learning)}};
+  for (const ttt::WeightFormat format : {ttt::WeightFormat::bf16, ttt::WeightFormat::q8}) {
+    ttt::Model smaller = twins.learning().clone();
+    convert(smaller.params(), format);
+    formats.push_back({format, mean(bits_by_position(smaller, passages, /*inner_lr=*/1, reach))});
+  }
+  progress.finish("read " + std::to_string(readings * passages.tokens.size()) + " bytes of held-out text");
   std::cout
       << "\nBits per byte on " << passages.tokens.extent(0) << " held-out passages of " << reach
       << " bytes, by position in the passage.\nThe twin does not learn while it reads: the gain is what test-time "
          "training adds.\n\n";
   write_report(std::cout, learning, frozen, trained_length);
+  std::cout << "\nThe same passages, all positions, when the model's dense weights are stored in fewer bits:\n\n";
+  write_formats(std::cout, formats);
 
   const std::string_view beginning = prompt(parts.held_out);
   std::cout << "\nThe model continues " << beginning.size() << " bytes of held-out text:\n\n";

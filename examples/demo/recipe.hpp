@@ -12,6 +12,7 @@ inline constexpr Index trained_length = 256;         // bytes of a sequence in t
 inline constexpr Index batch_size = 4;               // sequences of one step
 inline constexpr Index reach = 32 * trained_length;  // bytes of a held-out passage
 inline constexpr Index most_passages = 32;
+inline constexpr Index readings = 4;  // of all passages: by the model, by its twin, in bf16 and in 8 bits
 inline constexpr Index sample_length = 500;
 inline constexpr double temperature = 0.8;
 

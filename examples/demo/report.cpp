@@ -10,6 +10,13 @@
 #include <string>
 
 namespace demo {
+namespace {
+
+double mean(const std::vector<double>& bits, Index begin, Index end) {
+  return std::accumulate(bits.begin() + begin, bits.begin() + end, 0.0) / static_cast<double>(end - begin);
+}
+
+}  // namespace
 
 Passages cut(std::string_view text, Index length, Index most) {
   const Index n = std::min(most, (static_cast<Index>(text.size()) - 1) / length);
@@ -42,13 +49,12 @@ std::vector<double> bits_by_position(const ttt::Model& model, const Passages& pa
   return bits;
 }
 
+double mean(const std::vector<double>& bits) { return mean(bits, 0, static_cast<Index>(bits.size())); }
+
 void write_report(std::ostream& out, const std::vector<double>& learning, const std::vector<double>& frozen,
                   Index trained_length) {
   const auto line = [&](const std::string& label, Index begin, Index end, const char* note) {
-    const auto mean = [&](const std::vector<double>& bits) {
-      return std::accumulate(bits.begin() + begin, bits.begin() + end, 0.0) / static_cast<double>(end - begin);
-    };
-    const double ours = mean(learning), twin = mean(frozen);
+    const double ours = mean(learning, begin, end), twin = mean(frozen, begin, end);
     out << std::setw(15) << label << std::setw(9) << ours << std::setw(9) << twin << std::setw(9) << twin - ours << note
         << '\n';
   };
@@ -61,6 +67,16 @@ void write_report(std::ostream& out, const std::vector<double>& learning, const 
          begin < trained_length && trained_length <= last ? "   <- trained to here" : "");
   }
   line("all", 0, length, "");
+}
+
+void write_formats(std::ostream& out, const std::vector<FormatBits>& formats) {
+  out << std::fixed << std::setprecision(5);
+  out << "        weights  bits per byte    change\n";
+  for (const auto& [format, bits] : formats) {
+    const double change = bits - formats.front().bits;
+    out << std::setw(15) << name(format) << std::setw(15) << bits << std::setw(10) << std::showpos << change
+        << std::noshowpos << '\n';
+  }
 }
 
 }  // namespace demo

@@ -24,8 +24,20 @@ Passages cut(std::string_view text, Index length, Index most);
 /// from a fresh state, which is carried to the end.
 std::vector<double> bits_by_position(const ttt::Model& model, const Passages& passages, double inner_lr, Index length);
 
+/// The mean over all positions.
+double mean(const std::vector<double>& bits);
+
 /// Writes one line for the positions [0, 16), [16, 32), [32, 64), ... of both models.
 void write_report(std::ostream& out, const std::vector<double>& learning, const std::vector<double>& frozen,
                   Index trained_length);
+
+/// What a format of the dense weights makes of the mean loss.
+struct FormatBits {
+  ttt::WeightFormat format;
+  double bits;
+};
+
+/// Writes one line for each format, with its difference from the first.
+void write_formats(std::ostream& out, const std::vector<FormatBits>& formats);
 
 }  // namespace demo

@@ -32,7 +32,7 @@ Plan plan_training(const Stopwatch& watch, double seconds, ttt::LayerType layer,
   twins.step();  // allocates
   const Stopwatch report_watch;
   bits_by_position(twins.learning(), passages, /*inner_lr=*/1, trained_length);
-  const double report = 2 * reach / trained_length * report_watch.seconds();
+  const double report = readings * reach / trained_length * report_watch.seconds();
 
   const Stopwatch step_watch;
   Index measured = 0;

@@ -74,7 +74,7 @@ bool same(const ttt::Model& a, const ttt::Model& b) {
 TEST_F(Demo, TrainsReportsWritesAndSaves) {
   ASSERT_EQ(run("text --steps 3"), 0) << error;
   for (const char* part : {"Text: text: ", "Model: TTT-Linear", "Training: 3 steps", "0 - 15", "128 - 255",
-                           "<- trained to here", "4096 - 8191", "The model continues", "Saved."}) {
+                           "<- trained to here", "4096 - 8191", "bf16", "q8", "The model continues", "Saved."}) {
     EXPECT_NE(out.find(part), out.npos) << part << " is not in:\n" << out;
   }
   for (const char* part : {"step 3/3", "bits per byte", "tokens/s", "0:00 left", "ms/token", "MB", "threads"}) {

@@ -24,6 +24,18 @@ TEST(Report, BucketsDouble) {
             "            all    1.750    2.000    0.250\n");
 }
 
+TEST(Report, FormatsAreComparedWithTheFirst) {
+  std::ostringstream out;
+  write_formats(out,
+                {{ttt::WeightFormat::full, 2.5}, {ttt::WeightFormat::bf16, 2.50001}, {ttt::WeightFormat::q8, 2.25}});
+  EXPECT_EQ(out.str(),
+            "        weights  bits per byte    change\n"
+            "           full        2.50000  +0.00000\n"
+            "           bf16        2.50001  +0.00001\n"
+            "             q8        2.25000  -0.25000\n");
+  EXPECT_EQ(mean({1, 2, 6}), 3);
+}
+
 TEST(Report, PassagesAreCutSideBySide) {
   const Passages passages = cut("abcdefgh\xFF", 4, 9);
   ASSERT_EQ(passages.tokens.shape(), (ttt::Shape<2>{2, 4}));
