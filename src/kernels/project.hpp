@@ -19,7 +19,8 @@ struct Block {
 };
 
 /// Prefetches into the cache of this level the lines of `bytes` bytes that begin `ahead` bytes after p. The address is
-/// a number, as it may lie beyond the array; a prefetch never faults.
+/// a number, as it may lie beyond the array; a prefetch never faults. Inlined always, as GCC takes a function that only
+/// prefetches for one without effect, and drops its calls.
 template <int level>
 [[gnu::always_inline]] inline void fetch(const void* p, Size ahead, Size bytes) {
   constexpr Size line = 64;
