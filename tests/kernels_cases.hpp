@@ -84,6 +84,10 @@ std::vector<KernelCase<T>> product_cases() {
        [](K k, M m, Index i, Index n) { k.matmul_transposed(m[0].in(i, n), m[1].in(), true, m[2].out(i, n)); }},
       {"matmul_transposed, whole vectors", transposed_square,
        [](K k, M m, Index i, Index n) { k.matmul_transposed(m[0].in(i, n), m[1].in(), true, m[2].out(i, n)); }},
+      {"matmul_transposed, one column", operands<T>(1, 1, 1),
+       [](K k, M m, Index i, Index n) {
+         k.matmul_transposed(m[0].in(i, n), m[1].in(), true, {m[2].row(0) + i, n, 1, 1});
+       }},
       {"add_outer, short", outer(0), run_outer},
       {"add_outer, 2 pieces", outer(2), run_outer},
       {"add_outer, 9 pieces", outer(9), run_outer},

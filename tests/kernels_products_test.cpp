@@ -21,9 +21,9 @@ TYPED_TEST_SUITE(Products, Scalars);
 struct Extent {
   Index m, k, n;
 };
-constexpr Extent extents[] = {{1, 1, 1},     {1, 64, 64},   {3, 5, 7},     {4, 16, 64},   {6, 17, 33},
-                              {16, 64, 64},  {7, 0, 9},     {13, 65, 80},  {33, 140, 70}, {35, 30, 129},
-                              {2, 520, 150}, {40, 130, 68}, {32, 270, 304}};
+constexpr Extent extents[] = {{1, 1, 1},     {1, 64, 64},   {3, 5, 7},      {4, 16, 64},   {6, 17, 33},
+                              {16, 64, 64},  {7, 0, 9},     {13, 65, 80},   {33, 140, 70}, {35, 30, 129},
+                              {2, 520, 150}, {40, 130, 68}, {32, 270, 304}, {1, 96, 395}};
 
 /// A sum of k products with its rounding: every one of the k + extra operations adds at most eps/2 of what is summed.
 struct Sum {

@@ -31,6 +31,10 @@ struct Whole {};
 struct First {
   Size count;
 };
+template <class Part>
+constexpr bool is_whole = false;
+template <>
+constexpr bool is_whole<Whole> = true;
 
 template <int n>
 struct Constant {
@@ -116,6 +120,14 @@ template <int h, class T>
     v[i + h] = Vec<T>::template join<h>(crossed, v[i + h]);
   }
   if constexpr (h > 1) transpose<h / 2>(v);
+}
+
+/// Columns of a whole square as vectors.
+template <class T>
+[[gnu::always_inline]] inline void load_square(const Rows<const T>& square, Vec<T> (&columns)[Vec<T>::size]) {
+#pragma GCC unroll 16
+  for (Size i = 0; i < Vec<T>::size; ++i) columns[i] = load(square, i, 0, Whole{});
+  transpose<Vec<T>::size / 2>(columns);
 }
 
 /// The sum of the lanes, in every lane.

@@ -16,7 +16,7 @@ alignas(64) constexpr std::int64_t lanes64[16] = {-1, -1, -1, -1, -1, -1, -1, -1
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 3, dot_cols = 4, chains = 2;
+  static constexpr int block_vectors = 1, tile_vectors = 1, row_vectors = 4, dot_rows = 3, dot_cols = 4, chains = 2;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256 lo, hi;
 
@@ -124,7 +124,7 @@ struct Vec<float> {
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 3, dot_cols = 4, chains = 2;
+  static constexpr int block_vectors = 1, tile_vectors = 1, row_vectors = 4, dot_rows = 3, dot_cols = 4, chains = 2;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256d lo, hi;
 

@@ -21,7 +21,7 @@ namespace {
 template <>
 struct Vec<float> {
   static constexpr Size size = 16;
-  static constexpr int block_vectors = 4, tile_vectors = 2, dot_rows = 4, dot_cols = 4, chains = 4;
+  static constexpr int block_vectors = 4, tile_vectors = 2, row_vectors = 16, dot_rows = 4, dot_cols = 4, chains = 4;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512 v;
 
@@ -86,10 +86,43 @@ struct Vec<float> {
   }
 };
 
+/// Of vectors whose quarter g holds four elements of row 4 g + i, their columns.
+[[gnu::always_inline]] inline void exchange_in_quarters(const __m512 (&rows)[4], Vec<float>* columns) {
+  const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+  const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+  const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+  const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
+  columns[0].v = _mm512_castpd_ps(_mm512_unpacklo_pd(low01, low23));
+  columns[1].v = _mm512_castpd_ps(_mm512_unpackhi_pd(low01, low23));
+  columns[2].v = _mm512_castpd_ps(_mm512_unpacklo_pd(high01, high23));
+  columns[3].v = _mm512_castpd_ps(_mm512_unpackhi_pd(high01, high23));
+}
+
+/// A quarter of the exchanges are loads of half vectors.
+template <>
+[[gnu::always_inline]] inline void load_square(const Rows<const float>& square, Vec<float> (&columns)[16]) {
+  const float* data = square.data;
+  asm("" : "+r"(data));  // or GCC keeps the address of every load, in memory
+  const auto half = [&](int i, int h) { return _mm256_loadu_ps(data + i * square.stride + 8 * h); };
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    __m512 even[4], odd[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m512 upper = _mm512_insertf32x8(_mm512_castps256_ps512(half(i, h)), half(4 + i, h), 1);
+      const __m512 lower = _mm512_insertf32x8(_mm512_castps256_ps512(half(8 + i, h)), half(12 + i, h), 1);
+      even[i] = _mm512_shuffle_f32x4(upper, lower, 0x88);
+      odd[i] = _mm512_shuffle_f32x4(upper, lower, 0xDD);
+    }
+    exchange_in_quarters(even, columns + 8 * h);
+    exchange_in_quarters(odd, columns + 8 * h + 4);
+  }
+}
+
 template <>
 struct Vec<double> {
   static constexpr Size size = 8;
-  static constexpr int block_vectors = 4, tile_vectors = 2, dot_rows = 4, dot_cols = 4, chains = 4;
+  static constexpr int block_vectors = 4, tile_vectors = 2, row_vectors = 16, dot_rows = 4, dot_cols = 4, chains = 4;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512d v;
 

@@ -52,7 +52,7 @@ inline double add_exponent(double x, double n) {
 template <class T>
 struct Vec {
   static constexpr Size size = 64 / sizeof(T);
-  static constexpr int block_vectors = 1, tile_vectors = 1, dot_rows = 1, dot_cols = 1, chains = 1;
+  static constexpr int block_vectors = 1, tile_vectors = 1, row_vectors = 1, dot_rows = 1, dot_cols = 1, chains = 1;
   static constexpr int tile_rows(int vectors) { return vectors > 1 ? 1 : 2; }
   T lane[size];
 

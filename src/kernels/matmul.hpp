@@ -78,9 +78,24 @@ void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bia
   });
 }
 
+/// C (+)= A B + more for one row, in panels so wide that B is read almost as it lies in memory.
+template <class T, class More>
+void row_product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
+                 const Rows<T>& C) {
+  using V = Vec<T>;
+  static constexpr T zeros[V::row_vectors * V::size] = {};
+  each_panel<T, V::row_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
+    T* c = C.data + j;
+    const T* start = accumulate_to ? c : bias ? bias + j : zeros;
+    product_tiles<T, 1, decltype(vectors)::value>(Strided<T>{A.data, A.stride, 1}, B.data + j, B.stride, A.cols, start,
+                                                  0, Rows<T>{c, 1, 0, C.stride}, last, more, 0, j);
+  });
+}
+
 template <class T, bool transposed, class More>
 void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
              const Rows<T>& C) {
+  if (!transposed && C.rows == 1) return row_product(A, B, bias, accumulate_to, more, C);
   // Few rows need wide tiles for as many sums as the latency of an addition takes.
   if (C.rows <= Vec<T>::tile_rows(4)) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
   product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, more, C);
@@ -120,28 +135,38 @@ void exchanged_product(const Rows<const T>& A, const Rows<const T>& B, bool accu
   }
 }
 
-/// A B^T for one row, and whole squares of B: each is used as soon as it is transposed.
+/// A B^T for one row, and whole vectors of columns of B: each square is used as soon as it is transposed.
 template <class T>
 [[gnu::noinline]] void row_times_transposed(const T* a, const Rows<const T>& B, bool accumulate_to, T* c) {
   using V = Vec<T>;
   constexpr Size W = V::size;
-  for (Size j = 0; j < B.rows; j += W) {
-    V sum = accumulate_to ? V::load(c + j, Whole{}) : V::zero();
+  each_panel<T, V::chains>(B.rows, [&](Size j, auto vectors, auto last) {
+    constexpr int N = decltype(vectors)::value;
+    V sum[N];
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) sum[v] = accumulate_to ? load_vector<T, N>(c + j, v, last) : V::zero();
     for (Size p = 0; p < B.cols; p += W) {
-      V columns[W];
-      load_columns<T, true>({row(B, j) + p, W, W, B.stride}, columns);
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) {
+        const Size first = j + v * W;
+        V columns[W];
+        load_columns<T, is_whole<decltype(last)>>({row(B, first) + p, B.rows - first, W, B.stride}, columns);
 #pragma GCC unroll 16
-      for (Size i = 0; i < W; ++i) sum = V::fma(V::broadcast(a[p + i]), columns[i], sum);
+        for (Size i = 0; i < W; ++i) sum[v] = V::fma(V::broadcast(a[p + i]), columns[i], sum[v]);
+      }
     }
-    sum.store(c + j, Whole{});
-  }
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) store_vector<T, N>(c + j, v, sum[v], last);
+  });
 }
 
 template <class T>
 void matmul_transposed(const Rows<const T>& A, const Rows<const T>& B, bool accumulate_to, const Rows<T>& C) {
   constexpr Size W = Vec<T>::size;
-  if (A.rows == 1 && B.rows % W == 0 && B.cols % W == 0) {
-    return row_times_transposed(A.data, B, accumulate_to, C.data);
+  if (A.cols % W == 0) {
+    if (A.rows == 1) return row_times_transposed(A.data, B, accumulate_to, C.data);
+    // One column is B A^T as one row.
+    if (B.rows == 1 && C.stride == 1) return row_times_transposed(B.data, A, accumulate_to, C.data);
   }
   // The elements of A and C are fewer to transpose than those of B.
   if (A.rows % W == 0 && B.rows % W == 0 && A.rows * (A.cols + B.rows) < A.cols * B.rows) {

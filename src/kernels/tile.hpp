@@ -66,7 +66,7 @@ template <class T, int R, int N, class F>
 [[gnu::always_inline]] inline void each_in_tile(F f) {
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < N; ++v) f(i, v);
   }
 }
@@ -97,15 +97,10 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
 /// Columns of `block` as vectors; a block that is no whole square is filled up with 0.
 template <class T, bool whole>
 [[gnu::always_inline]] inline void load_columns(const Rows<const T>& block, Vec<T> (&columns)[Vec<T>::size]) {
+  if constexpr (whole) return load_square(block, columns);
   constexpr Size W = Vec<T>::size;
 #pragma GCC unroll 16
-  for (Size i = 0; i < W; ++i) {
-    if constexpr (whole) {
-      columns[i] = load(block, i, 0, Whole{});
-    } else {
-      columns[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : Vec<T>::zero();
-    }
-  }
+  for (Size i = 0; i < W; ++i) columns[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : Vec<T>::zero();
   transpose<W / 2>(columns);
 }
 
@@ -143,12 +138,12 @@ template <class T, int R, int N, class Part>
 #pragma GCC unroll 8
   for (Size p = 0; p < k; ++p) {
     Vec<T> b[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < N; ++v) b[v] = load_vector<T, N>(B, v, last);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       const Vec<T> a = Vec<T>::broadcast(A.data[i * A.stride]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int v = 0; v < N; ++v) sum.at[i][v] = Vec<T>::fma(a, b[v], sum.at[i][v]);
     }
     A.data += A.step;
