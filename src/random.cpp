@@ -12,7 +12,7 @@
 namespace ttt {
 namespace {
 
-/// The transform of Box and Muller.
+/// The transform of Box and Muller, in the FloatEnvironment of the caller.
 double next_normal(Rng& rng) {
   constexpr double two_pi = 6.283185307179586477;
   const double radius = std::sqrt(-2 * math::log(1 - rng.uniform()));  // 1 - uniform() is never 0

@@ -101,18 +101,22 @@ struct Vec<float> {
 /// A quarter of the exchanges are loads of half vectors.
 template <>
 [[gnu::always_inline]] inline void load_square(const Rows<const float>& square, Vec<float> (&columns)[16]) {
-  const float* data = square.data;
-  asm("" : "+r"(data));  // or GCC keeps the address of every load, in memory
-  const auto half = [&](int i, int h) { return _mm256_loadu_ps(data + i * square.stride + 8 * h); };
+  const float* quarter[4];
+#pragma GCC unroll 4
+  for (int g = 0; g < 4; ++g) {
+    quarter[g] = square.data + 4 * g * square.stride;
+    asm("" : "+r"(quarter[g]));  // or GCC keeps the address of every load, in memory
+  }
+  const auto half = [&](int g, int i, int h) { return _mm256_loadu_ps(quarter[g] + i * square.stride + 8 * h); };
 #pragma GCC unroll 2
   for (int h = 0; h < 2; ++h) {
     __m512 even[4], odd[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      const __m512 upper = _mm512_insertf32x8(_mm512_castps256_ps512(half(i, h)), half(4 + i, h), 1);
-      const __m512 lower = _mm512_insertf32x8(_mm512_castps256_ps512(half(8 + i, h)), half(12 + i, h), 1);
-      even[i] = _mm512_shuffle_f32x4(upper, lower, 0x88);
-      odd[i] = _mm512_shuffle_f32x4(upper, lower, 0xDD);
+      const __m512 first = _mm512_insertf32x8(_mm512_castps256_ps512(half(0, i, h)), half(1, i, h), 1);
+      const __m512 second = _mm512_insertf32x8(_mm512_castps256_ps512(half(2, i, h)), half(3, i, h), 1);
+      even[i] = _mm512_shuffle_f32x4(first, second, 0x88);
+      odd[i] = _mm512_shuffle_f32x4(first, second, 0xDD);
     }
     exchange_in_quarters(even, columns + 8 * h);
     exchange_in_quarters(odd, columns + 8 * h + 4);

@@ -78,7 +78,8 @@ void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bia
   });
 }
 
-/// C (+)= A B + more for one row, in panels so wide that B is read almost as it lies in memory.
+/// C (+)= A B + more for one row, in panels as wide as the registers allow: the wider, the more B is read as it lies in
+/// memory.
 template <class T, class More>
 void row_product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
                  const Rows<T>& C) {
@@ -95,9 +96,14 @@ void row_product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, 
 template <class T, bool transposed, class More>
 void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
              const Rows<T>& C) {
-  if (!transposed && C.rows == 1) return row_product(A, B, bias, accumulate_to, more, C);
-  // Few rows need wide tiles for as many sums as the latency of an addition takes.
-  if (C.rows <= Vec<T>::tile_rows(4)) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
+  constexpr int few = Vec<T>::tile_rows(4);
+  if constexpr (!transposed) {
+    if (C.rows == 1) return row_product(A, B, bias, accumulate_to, more, C);
+  }
+  if constexpr (transposed || few > 1) {
+    // Few rows need wide tiles for as many sums as the latency of an addition takes.
+    if (C.rows <= few) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
+  }
   product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, more, C);
 }
 

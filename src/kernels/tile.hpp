@@ -97,11 +97,14 @@ void pack_panel(const T* panel, Size stride, Size k, Part last, T* packed) {
 /// Columns of `block` as vectors; a block that is no whole square is filled up with 0.
 template <class T, bool whole>
 [[gnu::always_inline]] inline void load_columns(const Rows<const T>& block, Vec<T> (&columns)[Vec<T>::size]) {
-  if constexpr (whole) return load_square(block, columns);
-  constexpr Size W = Vec<T>::size;
+  if constexpr (whole) {
+    load_square(block, columns);
+  } else {
+    constexpr Size W = Vec<T>::size;
 #pragma GCC unroll 16
-  for (Size i = 0; i < W; ++i) columns[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : Vec<T>::zero();
-  transpose<W / 2>(columns);
+    for (Size i = 0; i < W; ++i) columns[i] = i < block.rows ? load(block, i, 0, First{block.cols}) : Vec<T>::zero();
+    transpose<W / 2>(columns);
+  }
 }
 
 /// Writes columns of `block` as rows of one vector.
