@@ -4,7 +4,6 @@
 #include <cstring>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "layer_forward.hpp"
@@ -54,10 +53,10 @@ Spread moved_bytes() {
   return Spread(quantile(all, 0), sum / static_cast<double>(all.size()), quantile(all, 1));
 }
 
-/// A language model of 125 million parameters that reads one stream, logits of every token included.
+/// Reads one stream with a language model, logits of every token included.
 class Decoder {
  public:
-  explicit Decoder(Model model) : model_(std::move(model)) {}
+  explicit Decoder(const Model& model) : model_(model) {}
 
   /// A mini-batch, token by token.
   void run() {
@@ -70,21 +69,21 @@ class Decoder {
   static constexpr int tokens = 16;
 
  private:
-  Model model_;
+  const Model& model_;
   Tensor<Token, 2> token_{{1, 1}};
   Tensor<float, 2> logits_{{1, model_.config().vocab_size}};
   ModelState<float> stream_ = model_.start(1);
   Workspace work_;
 };
 
-/// A fresh one takes seconds, so the last one is kept.
-Model fresh_model(LayerType type) {
+/// A language model of 125 million parameters. A fresh one takes seconds, so the last one is kept.
+const Model& fresh_model(LayerType type) {
   static std::optional<Model> last;
   if (!last || last->config().layer_type != type) {
     Rng rng(1);
     last.emplace(ModelConfig{.hidden_size = 768, .num_layers = 12, .num_heads = 12, .layer_type = type}, rng);
   }
-  return last->clone();
+  return *last;
 }
 
 Spread tokens_per_second(LayerType type) {
@@ -96,9 +95,10 @@ Spread tokens_per_second(LayerType type) {
 
 /// The rate with weights in this format over that with weights in full precision.
 Spread gain(LayerType type, WeightFormat format) {
-  Model smaller = fresh_model(type);
+  const Model& model = fresh_model(type);
+  Model smaller = model.clone();
   convert(smaller.params(), format);
-  Decoder full(fresh_model(type)), rounded(std::move(smaller));
+  Decoder full(model), rounded(smaller);
   return ratio(
       thread_seconds, 3, [&] { full.run(); }, [&] { rounded.run(); });
 }

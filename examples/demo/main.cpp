@@ -62,7 +62,7 @@ void run(const Options& options) {
   const std::vector<double> learning = bits_by_position(twins.learning(), passages, /*inner_lr=*/1, reach);
   const std::vector<double> frozen = bits_by_position(twins.frozen(), passages, /*inner_lr=*/0, reach);
   std::vector<FormatBits> formats{{ttt::WeightFormat::full, mean(learning)}};
-  for (const ttt::WeightFormat format : {ttt::WeightFormat::bf16, ttt::WeightFormat::q8}) {
+  for (const ttt::WeightFormat format : smaller_formats) {
     ttt::Model smaller = twins.learning().clone();
     convert(smaller.params(), format);
     formats.push_back({format, mean(bits_by_position(smaller, passages, /*inner_lr=*/1, reach))});

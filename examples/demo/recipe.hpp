@@ -2,6 +2,8 @@
 // Every size and rate of the demo: what can be learned in two minutes on two cores.
 #pragma once
 
+#include <iterator>
+
 #include "ttt/train.hpp"
 
 namespace demo {
@@ -12,7 +14,8 @@ inline constexpr Index trained_length = 256;         // bytes of a sequence in t
 inline constexpr Index batch_size = 4;               // sequences of one step
 inline constexpr Index reach = 32 * trained_length;  // bytes of a held-out passage
 inline constexpr Index most_passages = 32;
-inline constexpr Index readings = 4;  // of all passages: by the model, by its twin, in bf16 and in 8 bits
+inline constexpr ttt::WeightFormat smaller_formats[] = {ttt::WeightFormat::bf16, ttt::WeightFormat::q8};
+inline constexpr Index readings = 2 + std::ssize(smaller_formats);  // of all passages: by the model, its twin, these
 inline constexpr Index sample_length = 500;
 inline constexpr double temperature = 0.8;
 

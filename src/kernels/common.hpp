@@ -31,10 +31,6 @@ struct Whole {};
 struct First {
   Size count;
 };
-template <class Part>
-constexpr bool is_whole = false;
-template <>
-constexpr bool is_whole<Whole> = true;
 
 template <int n>
 struct Constant {

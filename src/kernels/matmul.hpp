@@ -2,6 +2,8 @@
 // The products: matmul, matmul_transposed and add_outer.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/common.hpp"
 #include "kernels/tile.hpp"
 
@@ -156,7 +158,8 @@ template <class T>
       for (int v = 0; v < N; ++v) {
         const Size first = j + v * W;
         V columns[W];
-        load_columns<T, is_whole<decltype(last)>>({row(B, first) + p, B.rows - first, W, B.stride}, columns);
+        load_columns<T, std::is_same_v<decltype(last), Whole>>({row(B, first) + p, B.rows - first, W, B.stride},
+                                                               columns);
 #pragma GCC unroll 16
         for (Size i = 0; i < W; ++i) sum[v] = V::fma(V::broadcast(a[p + i]), columns[i], sum[v]);
       }

@@ -35,9 +35,9 @@ template <int level>
 constexpr Size stream_ahead = 8192;
 
 /// At the first row of `stride` bytes that begins in a page, fetches a line some pages ahead: what comes after finds
-/// the address of its page known. To look one up takes as long as a read from memory, and the machine begins it only on
+/// the address of its page looked up. That takes as long as a read from memory, and the machine begins it only on
 /// demand.
-[[gnu::always_inline]] inline void fetch_page(const void* row, Size stride) {
+[[gnu::always_inline]] inline void look_up_page(const void* row, Size stride) {
   constexpr Size page = 4096, ahead = 8 * page;
   if (reinterpret_cast<std::uintptr_t>(row) % page < static_cast<std::uintptr_t>(stride)) fetch<2>(row, ahead, 1);
 }
@@ -54,7 +54,7 @@ template <int N, class T, class F>
   if (W.format == WeightFormat::full) {
     const T* from = reinterpret_cast<const T*>(panel) + p * columns + column;
     for (Size i = 0; i < k; ++i, from += columns) {
-      fetch_page(from, columns * Size{sizeof(T)});
+      look_up_page(from, columns * Size{sizeof(T)});
 #pragma GCC unroll 8
       for (int v = 0; v < N; ++v) weights[v] = V::load(from + v * V::size, Whole{});
       step(i, weights);
@@ -65,7 +65,7 @@ template <int N, class T, class F>
     if (W.format == WeightFormat::bf16) {
       const auto* from = reinterpret_cast<const std::uint16_t*>(panel) + p * columns + column;
       for (Size i = 0; i < k; ++i, from += columns) {
-        fetch_page(from, 2 * columns);
+        look_up_page(from, 2 * columns);
         fetch<1>(from, stream_ahead, 2 * N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = V::load_bf16(from + v * V::size);
@@ -83,7 +83,7 @@ template <int N, class T, class F>
 #pragma GCC unroll 8
       for (int v = 0; v < N; ++v) factor[v] = V::load_bf16(factors + v * V::size);
       for (Size i = 0; i < n; ++i, from += columns) {
-        fetch_page(from, columns);
+        look_up_page(from, columns);
         fetch<1>(from, stream_ahead, N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = factor[v] * V::load_int8(from + v * V::size);
