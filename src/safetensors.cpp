@@ -161,15 +161,16 @@ TensorFile::TensorFile(const std::filesystem::path& path) : file_(std::make_shar
       metadata_ = read_metadata(value, path.string() + ": " + metadata_key);
       continue;
     }
-    TensorInfo info = read_info(value, where(name));
-    const json& offsets = array_member(value, "data_offsets", where(name));
-    require<CheckpointError>(offsets.size() == 2, where(name), ": data_offsets: expected 2 numbers, found ",
+    const std::string tensor = where(name);
+    TensorInfo info = read_info(value, tensor);
+    const json& offsets = array_member(value, "data_offsets", tensor);
+    require<CheckpointError>(offsets.size() == 2, tensor, ": data_offsets: expected 2 numbers, found ",
                              excerpt(offsets));
-    const Index begin = read_index(offsets[0], where(name)), end = read_index(offsets[1], where(name));
-    require<CheckpointError>(begin <= end && end <= data_bytes, where(name),
-                             ": data_offsets: expected a range in 0 ... ", data_bytes, ", found ", excerpt(offsets));
+    const Index begin = read_index(offsets[0], tensor), end = read_index(offsets[1], tensor);
+    require<CheckpointError>(begin <= end && end <= data_bytes, tensor, ": data_offsets: expected a range in 0 ... ",
+                             data_bytes, ", found ", excerpt(offsets));
     const Index bytes = data_size(info.shape, info.dtype);
-    require<CheckpointError>(end - begin == bytes, where(name), ": data_offsets: expected ", bytes,
+    require<CheckpointError>(end - begin == bytes, tensor, ": data_offsets: expected ", bytes,
                              " bytes for dtype and shape, found ", end - begin);
     extents.push_back({begin, end, &name});
     entries_.emplace(name, Entry{std::move(info), data + begin});
