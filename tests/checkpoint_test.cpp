@@ -63,11 +63,11 @@ TEST(Checkpoint, AnAblatedModelComesBackAblated) {
 TEST(Checkpoint, SixteenBitsRoundEveryWeightOnce) {
   const TemporaryDirectory temporary;
   const auto model = small_model<float>(LayerType::linear, true, false);
-  for (const auto& [stored, relative] : {std::pair(Dtype::bf16, 0x1p-8), std::pair(Dtype::f16, 0x1p-11)}) {
+  for (const auto& [stored, rounding] : {std::pair(Dtype::bf16, 0x1p-8), std::pair(Dtype::f16, 0x1p-11)}) {
     save(model, temporary.path() / "model", stored);
     const Model loaded = load(temporary.path() / "model");
     ModelParams<float>::visit(
-        [&, relative = relative](const std::string& name, const auto& saved, const auto& read) {
+        [&, relative = rounding](const std::string& name, const auto& saved, const auto& read) {
           const auto a = values(saved), b = values(read);
           for (Index i = 0; i < a.size(); ++i) {
             // f16 is subnormal, and so less exact, below 2^-14.

@@ -47,7 +47,7 @@ class GoldenFile {
     const std::vector<Index>& found = file_.info(tensor).shape;
     require(found.size() == Rank, tensor, ": expected ", Rank, " dimensions, found ", found.size());
     Shape<Rank> shape;
-    std::copy(found.begin(), found.end(), shape.begin());
+    std::copy_n(found.begin(), Rank, shape.begin());
     Tensor<T, Rank> t(shape);
     read(tensor, t);
     return t;

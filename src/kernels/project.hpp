@@ -101,7 +101,7 @@ struct PanelBlocks {
   /// Steps p ... p + k - 1 of N vectors of columns from j on, in `room` where they are not stored as T.
   template <int N>
   Block<T> block(Size j, Size, Size p, Size k, T* room) const {
-    if (W.format == WeightFormat::full) {
+    if (sizeof(T) == sizeof(double) || W.format == WeightFormat::full) {  // doubles have no other format
       const PanelLayout<T> layout(W);
       return {at(j, p), layout.columns(j / layout.width * layout.width)};
     }
