@@ -17,6 +17,7 @@ template <>
 struct Vec<float> {
   static constexpr Size size = 16;
   static constexpr int block_vectors = 1, tile_vectors = 1, row_vectors = 4, dot_rows = 3, dot_cols = 4, chains = 2;
+  static constexpr bool head_sizes_unrolled = true;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256 lo, hi;
 
@@ -125,6 +126,7 @@ template <>
 struct Vec<double> {
   static constexpr Size size = 8;
   static constexpr int block_vectors = 1, tile_vectors = 1, row_vectors = 4, dot_rows = 3, dot_cols = 4, chains = 2;
+  static constexpr bool head_sizes_unrolled = true;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 6; }  // of 16 registers
   __m256d lo, hi;
 

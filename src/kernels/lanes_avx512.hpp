@@ -22,6 +22,7 @@ template <>
 struct Vec<float> {
   static constexpr Size size = 16;
   static constexpr int block_vectors = 4, tile_vectors = 2, row_vectors = 16, dot_rows = 4, dot_cols = 4, chains = 4;
+  static constexpr bool head_sizes_unrolled = true;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512 v;
 
@@ -127,6 +128,7 @@ template <>
 struct Vec<double> {
   static constexpr Size size = 8;
   static constexpr int block_vectors = 4, tile_vectors = 2, row_vectors = 16, dot_rows = 4, dot_cols = 4, chains = 4;
+  static constexpr bool head_sizes_unrolled = true;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 6 : 8; }  // of 32 registers
   __m512d v;
 

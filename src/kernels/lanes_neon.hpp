@@ -54,6 +54,7 @@ template <>
 struct Vec<float> {
   static constexpr Size size = 16;
   static constexpr int block_vectors = 2, tile_vectors = 2, row_vectors = 4, dot_rows = 2, dot_cols = 4, chains = 1;
+  static constexpr bool head_sizes_unrolled = true;
   // 16 of 32 registers hold sums: as many as four units with a latency of four cycles need. GCC spills some of 24.
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 4; }
   float32x4_t q0, q1, q2, q3;
@@ -183,6 +184,7 @@ template <>
 struct Vec<double> {
   static constexpr Size size = 8;
   static constexpr int block_vectors = 2, tile_vectors = 2, row_vectors = 4, dot_rows = 2, dot_cols = 4, chains = 1;
+  static constexpr bool head_sizes_unrolled = true;
   static constexpr int tile_rows(int vectors) { return vectors > 2 ? 1 : vectors > 1 ? 2 : 4; }
   float64x2_t q0, q1, q2, q3;
 

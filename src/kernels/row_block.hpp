@@ -27,14 +27,16 @@ struct Columns {
   Size n;
 };
 
-/// f(columns): head sizes have code of their own.
+/// f(columns): head sizes have code of their own where their loops are unrolled.
 template <class T, class F>
 [[gnu::always_inline]] inline void with_columns(Size n, F f) {
   constexpr Size W = Vec<T>::size;
-  if (n == 2 * W) return f(Columns<2>{n});
-  if (n == 4 * W) return f(Columns<4>{n});
-  if (n == 6 * W) return f(Columns<6>{n});
-  if (n == 8 * W) return f(Columns<8>{n});
+  if constexpr (Vec<T>::head_sizes_unrolled) {
+    if (n == 2 * W) return f(Columns<2>{n});
+    if (n == 4 * W) return f(Columns<4>{n});
+    if (n == 6 * W) return f(Columns<6>{n});
+    if (n == 8 * W) return f(Columns<8>{n});
+  }
   f(Columns<0>{n});
 }
 
