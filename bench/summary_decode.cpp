@@ -76,8 +76,9 @@ class Decoder {
   Workspace work_;
 };
 
-/// A language model of 125 million parameters. A fresh one takes seconds, so the last one is kept.
-const Model& fresh_model(LayerType type) {
+/// A language model of 125 million parameters, valid until another type is asked for: making one takes seconds, so the
+/// last one is kept.
+const Model& model_of(LayerType type) {
   static std::optional<Model> last;
   if (!last || last->config().layer_type != type) {
     Rng rng(1);
@@ -87,7 +88,7 @@ const Model& fresh_model(LayerType type) {
 }
 
 Spread tokens_per_second(LayerType type) {
-  Decoder decoder(fresh_model(type));
+  Decoder decoder(model_of(type));
   std::vector<double> all;
   repeat(2, [&] { all.push_back(Decoder::tokens / time_of(thread_seconds, [&] { decoder.run(); })); });
   return Spread(all);
@@ -95,7 +96,7 @@ Spread tokens_per_second(LayerType type) {
 
 /// The rate with weights in this format over that with weights in full precision.
 Spread gain(LayerType type, WeightFormat format) {
-  const Model& model = fresh_model(type);
+  const Model& model = model_of(type);
   Model smaller = model.clone();
   convert(smaller.params(), format);
   Decoder full(model), rounded(smaller);

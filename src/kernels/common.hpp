@@ -5,10 +5,11 @@
 // each instruction set, and a shared inline function built with AVX-512 could be the copy that the linker keeps for
 // all.
 //
-// Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it. Kernels
-// that call lambdas from several places are `flatten`: a lambda that is not inlined has its rows in memory, and reads
-// them anew after every store. GCC flattens calls within calls too, Clang only those of the function itself: kernels
-// that are called through `Behind` in table.hpp, which is `flatten`, need the attribute all the same.
+// Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it. (In
+// lanes_scalar.hpp vectors are memory, and their operations are not inlined.) Kernels that call lambdas from several
+// places are `flatten`: a lambda that is not inlined has its rows in memory, and reads them anew after every store. GCC
+// flattens calls within calls too, Clang only those of the function itself: kernels that are called through `Behind` in
+// table.hpp, which is `flatten`, need the attribute all the same.
 #pragma once
 
 #include <cstddef>

@@ -34,9 +34,9 @@ template <int level>
 /// How far ahead weights are fetched that are used as they come. The machine looks ahead too, but not across pages.
 constexpr Size stream_ahead = 8192;
 
-/// At the first row of `stride` bytes that begins in a page, fetches a line some pages ahead: what comes after finds
-/// the address of its page looked up. That takes as long as a read from memory, and the machine begins it only on
-/// demand.
+/// At the first row of `stride` bytes that begins in a page, fetches a line some pages ahead, so that the address of
+/// that page is known when its rows are read. Looking it up takes as long as a read from memory, and the machine begins
+/// it only on demand.
 [[gnu::always_inline]] inline void look_up_page(const void* row, Size stride) {
   constexpr Size page = 4096, ahead = 8 * page;
   if (reinterpret_cast<std::uintptr_t>(row) % page < static_cast<std::uintptr_t>(stride)) fetch<2>(row, ahead, 1);
