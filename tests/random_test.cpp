@@ -113,10 +113,11 @@ TEST(Rng, BelowNeedsABound) { EXPECT_THROW(Rng(1).below(0), Error); }
 
 TEST(Fill, UsesTheGenerator) {
   Rng a(6), b(6);
-  std::vector<float> x(5);
-  fill_normal<float>(View<float, 1>(x.data(), {5}), 0.5, a);
+  std::vector<float> x(10001);  // several threads' work
+  const View<float, 1> all(x.data(), {10001});
+  fill_normal(all, 0.5, a);
   for (const float value : x) EXPECT_EQ(value, static_cast<float>(0.5 * b.normal()));
-  fill_uniform<float>(View<float, 1>(x.data(), {5}), -2, 3, a);
+  fill_uniform(all, -2, 3, a);
   for (const float value : x) EXPECT_EQ(value, static_cast<float>(-2 + 5 * b.uniform()));
   const Tensor<double, 2> y = normal<double>(Shape<2>{2, 3}, a);
   for (const double value : y) EXPECT_EQ(value, b.normal());
