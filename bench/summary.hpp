@@ -43,7 +43,7 @@ double time_of(const Clock& now, const F& call) {
 }
 
 /// What rows may take together beyond their own time, in search of undisturbed values.
-inline double spare_seconds = 12;
+inline double spare_seconds = 6;
 
 /// Repeats a measurement for `seconds`, or up to twice as long for 3 undisturbed values, while `spare_seconds` last.
 /// measure_once(add) calls add(value, undisturbed). The spread is of undisturbed values, or of all where those are

@@ -33,7 +33,7 @@ Spread speedup(Index hidden_size, Index heads, bool busy) {
     return seconds;
   };
   const auto two_cores = [&] { return busy || cores_now(2) >= 2 * undisturbed_share; };
-  seconds_on(1), seconds_on(2);  // warm up
+  seconds_on(2);  // warms up
   bool before = two_cores();
   return spread_of_undisturbed(1, [&](const auto& add) {
     const double on_one = seconds_on(1), on_two = seconds_on(2);
