@@ -154,7 +154,7 @@ test_everything() { # arguments of ctest
   fi
   run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release -DTTT_BUILD_TESTS=ON -DTTT_BUILD_BENCH=ON -DTTT_BUILD_EXAMPLES=ON
   run cmake --build "$root/build" --parallel "$(jobs)"
-  run ctest --test-dir "$root/build" --output-on-failure "$@"
+  run ctest --test-dir "$root/build" --output-on-failure --parallel "$(jobs)" "$@"
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -22,4 +22,4 @@ configure "$work/build" -S "$SOURCE_DIR" -DCMAKE_PREFIX_PATH="$work/prefix" -DTT
 
 # Death tests start themselves again, without the emulator.
 names=$(IFS='|' && echo "checksums|symbols|${programs[*]}")
-GTEST_FILTER='-*DeathTest*' "$CTEST" --test-dir "$work/build" --output-on-failure -R "^($names)\$"
+GTEST_FILTER='-*DeathTest*' "$CTEST" --test-dir "$work/build" --parallel 2 --output-on-failure -R "^($names)\$"
