@@ -8,6 +8,7 @@
 #include <cmath>
 #include <vector>
 
+#include "support/pieces.hpp"
 #include "ttt/error.hpp"
 
 namespace ttt {
@@ -113,7 +114,8 @@ TEST(Rng, BelowNeedsABound) { EXPECT_THROW(Rng(1).below(0), Error); }
 
 TEST(Fill, UsesTheGenerator) {
   Rng a(6), b(6);
-  std::vector<float> x(10001);  // several threads' work
+  const support::Threads with(3);
+  std::vector<float> x(10001);  // of several tasks
   const View<float, 1> all(x.data(), {10001});
   fill_normal(all, 0.5, a);
   for (const float value : x) EXPECT_EQ(value, static_cast<float>(0.5 * b.normal()));
