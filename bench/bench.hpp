@@ -8,7 +8,7 @@
 
 #include "limits.hpp"
 #include "timing.hpp"
-#include "ttt/parallel.hpp"
+#include "ttt/base/parallel.hpp"
 #include "work.hpp"
 
 namespace ttt::bench {

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
 
 namespace ttt::bench {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "ttt/tensor.hpp"
+#include "ttt/base/tensor.hpp"
 
 namespace ttt::bench {
 

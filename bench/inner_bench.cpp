@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "inner_head.hpp"
-#include "plain_inner.hpp"
+#include "peers/plain_inner.hpp"
 #include "ttt/eigen.hpp"
 #include "versions.hpp"
 

@@ -2,8 +2,8 @@
 // One head and the sequence that it reads, as the layer would hand them to the walk.
 #pragma once
 
-#include "ttt/layer_state.hpp"
-#include "ttt/walk.hpp"
+#include "ttt/inner/scan.hpp"
+#include "ttt/sequence/ttt/state.hpp"
 #include "work.hpp"
 
 namespace ttt::bench {

@@ -2,9 +2,9 @@
 // Single kernels on one thread, beside plain Eigen. Sizes are those of head size 64 with mini-batches of 16, and of a
 // projection at hidden size 768. Data stays in cache, except where it says not.
 #include "bench.hpp"
-#include "plain_eigen.hpp"
+#include "peers/plain_eigen.hpp"
+#include "ttt/base/random.hpp"
 #include "ttt/eigen.hpp"
-#include "ttt/random.hpp"
 #include "versions.hpp"
 
 namespace ttt::bench {

@@ -10,7 +10,7 @@
 
 #include "loops.hpp"
 #include "timing.hpp"
-#include "ttt/parallel.hpp"
+#include "ttt/base/parallel.hpp"
 
 namespace ttt::bench {
 namespace {

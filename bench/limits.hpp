@@ -5,8 +5,8 @@
 #include <optional>
 #include <stdexcept>
 
-#include "ttt/kernels.hpp"
-#include "ttt/tensor.hpp"
+#include "ttt/base/tensor.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt::bench {
 

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "ttt/kernels.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt::bench {
 

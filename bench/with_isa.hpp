@@ -2,7 +2,7 @@
 // Another instruction set for a while.
 #pragma once
 
-#include "ttt/kernels.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt::bench {
 

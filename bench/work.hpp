@@ -2,9 +2,9 @@
 // How much useful work there is in a layer or a model: arithmetic, counted once, and bytes that must be read.
 #pragma once
 
-#include "ttt/config.hpp"
 #include "ttt/inner/linear.hpp"
 #include "ttt/inner/mlp.hpp"
+#include "ttt/sequence/ttt/config.hpp"
 
 namespace ttt::bench {
 

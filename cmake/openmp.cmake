@@ -8,7 +8,7 @@ endif()
 
 if(TTT_USE_OPENMP AND OpenMP_CXX_FOUND)
   list(GET OpenMP_CXX_LIB_NAMES 0 ttt_openmp_runtime)
-  set_source_files_properties(src/parallel.cpp PROPERTIES COMPILE_FLAGS "${OpenMP_CXX_FLAGS}")
+  set_source_files_properties(src/base/parallel.cpp PROPERTIES COMPILE_FLAGS "${OpenMP_CXX_FLAGS}")
   target_link_libraries(ttt PRIVATE
     "$<BUILD_INTERFACE:${OpenMP_CXX_LIBRARIES}>" $<INSTALL_INTERFACE:ttt::openmp_runtime>)
   set(ttt_threads "as OpenMP says (${ttt_openmp_runtime})")

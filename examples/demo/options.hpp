@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "ttt/config.hpp"
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
+#include "ttt/sequence/ttt/config.hpp"
 
 namespace demo {
 

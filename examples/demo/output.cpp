@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
 
 namespace demo {
 

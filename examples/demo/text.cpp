@@ -11,7 +11,7 @@
 #include <fstream>
 #include <vector>
 
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
 
 namespace demo {
 

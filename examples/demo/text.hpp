@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "ttt/tensor.hpp"
+#include "ttt/base/tensor.hpp"
 
 namespace demo {
 

@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ttt/kernels.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt {
 namespace {

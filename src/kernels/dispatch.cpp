@@ -6,8 +6,8 @@
 #include <string>
 
 #include "kernels/tables.hpp"
-#include "ttt/error.hpp"
-#include "ttt/kernels.hpp"
+#include "ttt/base/error.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt {
 namespace {

@@ -2,10 +2,10 @@
 // The outer loss over rows of logits.
 #pragma once
 
+#include "base/math.hpp"
 #include "kernels/common.hpp"
 #include "kernels/exp.hpp"
 #include "kernels/vectors.hpp"
-#include "math.hpp"
 
 namespace ttt {
 namespace {

@@ -3,7 +3,7 @@
 // instruction set include it, and src/dense.cpp.
 #pragma once
 
-#include "ttt/kernels.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt {
 namespace {

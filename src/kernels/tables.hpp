@@ -2,7 +2,7 @@
 // The tables that the sources of this folder define, for dispatch to choose from.
 #pragma once
 
-#include "ttt/kernels.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt {
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
 
 namespace demo {
 namespace {

@@ -8,8 +8,8 @@ find_program(QEMU_X86_64 qemu-x86_64)
 if(QEMU_X86_64 AND NOT CMAKE_CXX_FLAGS MATCHES "-march|-mavx")
   set(westmere ${QEMU_X86_64} -cpu Westmere) # the last before AVX
   ttt_add_checksums(westmere.checksums "long" "scalar" ${westmere})
-  foreach(program IN ITEMS chain_test checkpoint_test eigen_test generate_test kernels_activation_test kernels_norm_test
-      kernels_products_test kernels_rows_test layer_edges_test layer_state_test)
+  foreach(program IN ITEMS inner_chain_test interop_eigen_test io_checkpoint_test kernels_activation_test kernels_norm_test
+      kernels_products_test kernels_rows_test model_generator_test sequence_ttt_edges_test sequence_ttt_state_test)
     add_test(NAME westmere.${program} COMMAND ${westmere} $<TARGET_FILE:${program}>)
     set_tests_properties(westmere.${program} PROPERTIES LABELS "packaging;long")
   endforeach()

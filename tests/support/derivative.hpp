@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "ttt/random.hpp"
+#include "ttt/base/random.hpp"
 
 namespace ttt::support {
 

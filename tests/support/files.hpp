@@ -11,7 +11,7 @@
 #include <set>
 #include <string>
 
-#include "ttt/error.hpp"
+#include "ttt/base/error.hpp"
 
 namespace ttt::support {
 

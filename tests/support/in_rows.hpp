@@ -2,7 +2,7 @@
 // Parameters in the order of their rows, as checkpoints have them.
 #pragma once
 
-#include "ttt/dense.hpp"
+#include "ttt/ops/dense.hpp"
 
 namespace ttt::support {
 

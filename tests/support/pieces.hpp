@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "ttt/parallel.hpp"
-#include "ttt/random.hpp"
+#include "ttt/base/parallel.hpp"
+#include "ttt/base/random.hpp"
 
 namespace ttt::support {
 

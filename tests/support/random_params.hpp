@@ -6,7 +6,7 @@
 #include <cmath>
 #include <string>
 
-#include "ttt/random.hpp"
+#include "ttt/base/random.hpp"
 
 namespace ttt::support {
 

@@ -14,8 +14,8 @@
 
 #include <array>
 
-#include "ttt/ops.hpp"
-#include "ttt/workspace.hpp"
+#include "ttt/base/workspace.hpp"
+#include "ttt/ops/ops.hpp"
 
 namespace ttt {
 

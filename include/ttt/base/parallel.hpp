@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Threads, and the floating-point environment in which the library computes.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "ttt/base/tensor.hpp"
+#include "ttt/export.hpp"
+
+namespace ttt {
+
+/// Threads that a parallel loop may use: what `set_threads` said for the calling thread, or OpenMP's setting
+/// (OMP_NUM_THREADS), or 1 without OpenMP. Results never depend on it. The threads are the library's own, as OpenMP's
+/// wait either by spinning, which stops everything on a machine with other work, or asleep, which is too slow for one
+/// token.
+TTT_EXPORT Index threads();
+TTT_EXPORT void set_threads(Index n);
+
+/// While one lives, the calling thread rounds to nearest and keeps denormals, whatever flush mode it had before;
+/// then it has that again. Every public call that computes opens one, and so does every thread of a parallel loop:
+/// results do not depend on the caller's mode.
+class TTT_EXPORT FloatEnvironment {
+ public:
+  FloatEnvironment();
+  ~FloatEnvironment();
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+
+ private:
+  unsigned long saved_;
+};
+
+namespace detail {
+
+using Task = void (*)(const void* body, Index task, Index worker);
+TTT_EXPORT void run_tasks(Index tasks, Index workers, Task call, const void* body);
+
+/// Arithmetic operations below which calling threads costs more than it saves: some 5 microseconds, where a thread that
+/// is awake comes within one and waking one that sleeps costs its caller three.
+inline constexpr double serial_work = 2.5e5;
+
+}  // namespace detail
+
+/// Workers that are worth starting for this many arithmetic operations, roughly.
+inline Index workers(Index tasks, double operations) {
+  return operations < detail::serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
+}
+
+/// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on at most `count` threads, of which this is
+/// one. Tasks must not depend on one another nor on the worker, whose number is for picking scratch memory only. The
+/// first exception is thrown again here. A loop is serial inside a task of another, inside a parallel region of OpenMP,
+/// and while the threads help another caller.
+template <class Body>
+void parallel_for(Index tasks, Index count, const Body& body) {
+  detail::run_tasks(
+      tasks, count, [](const void* b, Index task, Index worker) { (*static_cast<const Body*>(b))(task, worker); },
+      &body);
+}
+
+}  // namespace ttt

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// The language model: embedding, blocks, head. Spec section 9.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "ttt/model/params.hpp"
+
+namespace ttt {
+
+using Token = std::int32_t;
+
+/// A target that no loss is taken at.
+inline constexpr Token ignored = -100;
+
+/// Options of one forward pass of a model.
+template <class T>
+struct ModelOptions {
+  double inner_lr = 1.0;                          // multiplies the inner learning rate; 0 freezes the inner models
+  std::vector<InnerLosses<T>>* losses = nullptr;  // filled if given, layer by layer
+  std::vector<Tensor<T, 3>>* hidden = nullptr;    // filled if given: after each block, then after the last norm
+};
+
+/// Options of a loss that is taken back.
+struct LossOptions {
+  double weight = 1.0;    // multiplies the gradient, not the loss
+  double inner_lr = 1.0;  // as in ModelOptions
+};
+
+/// What `backward` needs of one forward pass of a model. Reusable, as LayerTape is.
+template <class T>
+class ModelTape {
+ public:
+  ModelTape() = default;
+  ModelTape(const ModelTape&) = delete;
+  ModelTape& operator=(const ModelTape&) = delete;
+
+  Index bytes() const { return memory_.bytes(); }
+
+ private:
+  template <class>
+  friend class BasicModel;
+
+  struct Block {
+    detail::BlockActivations<T> a;
+    std::variant<detail::LayerRecord<LinearModel<T>>, detail::LayerRecord<MlpModel<T>>> layer;
+  };
+
+  Workspace memory_;
+  std::optional<Frame> frame_;  // stands on memory_
+  std::vector<Block> blocks_;
+  Index batch_ = 0;              // streams of a forward pass that came to its end; 0: none did
+  View<Token, 1> tokens_;        // [rows]
+  View<T> norm_x_, d_norm_out_;  // [rows, C]: input of the last norm, cotangent of its output
+};
+
+/// A language model. Const in use: any number of threads may run one model at a time, each with a state and a workspace
+/// of its own.
+template <class T>
+class BasicModel {
+ public:
+  using Scalar = T;
+  using Params = ModelParams<T>;
+  using State = ModelState<T>;
+  using Tape = ModelTape<T>;
+  using Options = ModelOptions<T>;
+
+  /// A fresh model. Throws ConfigError.
+  BasicModel(const ModelConfig& config, Rng& rng);
+  /// A model with these parameters. Throws ConfigError; ShapeError naming the tensor.
+  BasicModel(const ModelConfig& config, Params params);
+  BasicModel(BasicModel&&) = default;
+  BasicModel& operator=(BasicModel&&) = default;
+
+  BasicModel clone() const { return BasicModel(config_, Params(params_)); }
+
+  /// As given, with base_lr and intermediate_size filled in.
+  const ModelConfig& config() const { return config_; }
+  const Params& params() const { return params_; }
+  Params& params() { return params_; }
+
+  /// Streams at position 0.
+  State start(Index batch) const;
+  /// Puts one stream back to position 0.
+  void reset(ModelStream<T>& stream) const;
+  /// A state of zeros, as a cotangent to start a backward pass with.
+  State zeros(Index batch) const;
+
+  /// Reads tokens [batch, time], which continue every stream, and writes logits [batch, time, vocab_size]. The same
+  /// bits however a sequence is cut into calls, whatever the batch, and with any number of threads. Throws ShapeError,
+  /// also for a token outside the vocabulary, before anything changes.
+  void forward(View<const Token, 2> tokens, State& state, Workspace& work, View<T, 3> logits,
+               const Options& options = {}) const;
+
+  /// As `forward`, with the logits of the last token of every stream alone, [batch, vocab_size].
+  void forward_last(View<const Token, 2> tokens, State& state, Workspace& work, View<T, 2> logits,
+                    const Options& options = {}) const;
+
+  /// As `forward`, with the loss -log p(target) of every token instead of logits; 0 where the target is `ignored`.
+  void token_losses(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Workspace& work,
+                    View<T, 2> losses, const Options& options = {}) const;
+
+  /// Logits of whole sequences, from a fresh state.
+  Tensor<T, 3> operator()(View<const Token, 2> tokens) const;
+
+  /// The mean loss over all targets that are not ignored, keeping in `tape` what `backward` needs. Cotangents of the
+  /// loss are multiplied by `weight`; those of the head are added to `gradient` here, as the logits are at hand.
+  double forward_loss(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Tape& tape,
+                      Workspace& work, Params& gradient, const LossOptions& options = {}) const;
+
+  /// The adjoint of `forward_loss`. d_state holds the cotangent of the state after it, and becomes that of the state
+  /// before it: hand it on to the piece of text before, or to `start_vjp`. Adds to `gradient`.
+  void backward(const Tape& tape, State& d_state, Workspace& work, Params& gradient) const;
+
+  /// The adjoint of `start`: adds the streams' cotangents to those of the initial inner weights. d_state is used up.
+  void start_vjp(State& d_state, Workspace& work, Params& gradient) const;
+
+ private:
+  template <class Sink>
+  void read(View<const Token, 2> tokens, State& state, Workspace& work, const Options& options, const Sink& sink) const;
+  void check_stream(const ModelStream<T>& stream) const;
+  void check_state(const State& state) const;
+  void check(View<const Token, 2> tokens, const State& state) const;
+  const Dense<T>& head() const { return config_.tie_word_embeddings ? params_.embed_tokens : params_.lm_head; }
+  detail::BlockRef<T> block(std::size_t i) const { return {config_, layer_config_, params_.layers[i], rotary_}; }
+
+  ModelConfig config_;
+  LayerConfig layer_config_;
+  Params params_;
+  Tensor<T, 2> rotary_;
+};
+
+using Model = BasicModel<float>;
+
+extern template class TTT_EXPORT BasicModel<float>;
+extern template class TTT_EXPORT BasicModel<double>;
+
+}  // namespace ttt

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// AdamW, its learning-rate schedules and clipping, with the recipe of the paper (appendix C) as defaults.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "ttt/export.hpp"
+#include "ttt/model/model.hpp"
+
+namespace ttt {
+
+/// Linear warm-up from init_lr to peak_lr, then half a cosine down to end_lr. Both counts start at step 0.
+struct WarmupCosine {
+  double init_lr = 0.0;
+  double peak_lr = 3e-3;
+  double end_lr = 1e-5;
+  Index warmup_steps = 480;
+  Index decay_steps = 4800;  // warm-up included
+
+  /// The rate of update number `step` = 0, 1, 2, ...
+  TTT_EXPORT double operator()(Index step) const;
+};
+
+/// The inner learning rate's own warm-up, a factor on base_lr that grows linearly from `start` to 1. TTT-MLP is trained
+/// with it (base_lr 0.1 from 0.01 on); `steps` = 0: none.
+struct InnerWarmup {
+  double start = 0.1;
+  Index steps = 0;
+
+  TTT_EXPORT double operator()(Index step) const;
+};
+
+struct AdamWConfig {
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;  // of every parameter
+};
+
+namespace detail {
+TTT_EXPORT AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor);
+TTT_EXPORT double root_of_sum(std::span<const double> terms);
+
+template <class T>
+double sum_squares(View<const T, 1> x) {
+  return kernels<T>().sum_squares(x.data(), x.size());
+}
+
+/// One update of one parameter.
+template <class T>
+void adamw(const AdamwStep& update, View<T, 1> p, View<const T, 1> gradient, View<T, 1> m, View<T, 1> v) {
+  constexpr Index piece = Index{1} << 14;
+  const Index tasks = (p.size() + piece - 1) / piece;
+  parallel_for(tasks, workers(tasks, 16.0 * static_cast<double>(p.size())), [&](Index task, Index) {
+    const Index begin = task * piece, n = std::min(piece, p.size() - begin);
+    kernels<T>().adamw(update, n, gradient.data() + begin, p.data() + begin, m.data() + begin, v.data() + begin);
+  });
+}
+}  // namespace detail
+
+/// Throws ConfigError.
+TTT_EXPORT void validate(const AdamWConfig& config);
+
+/// Sets all to 0. Like all here for any struct with `visit`: parameters of a layer or of a model.
+template <class Params>
+void set_zero(Params& params) {
+  Params::visit([](const auto&, auto& t) { fill(values(t), 0); }, params);
+}
+
+/// Square root of the sum of squares of all elements, added in double.
+template <class Params>
+double global_norm(const Params& gradient) {
+  const FloatEnvironment environment;
+  std::vector<double> squares;
+  Params::visit([&](const auto&, const auto& t) { squares.push_back(detail::sum_squares(values(t))); }, gradient);
+  return detail::root_of_sum(squares);
+}
+
+/// min(1, max_norm / (norm + 1e-6)): what clipping multiplies a gradient with.
+TTT_EXPORT double clip_factor(double norm, double max_norm);
+
+/// AdamW with decoupled weight decay and bias correction. Moments have the type of the parameters.
+template <class Params>
+class AdamW {
+ public:
+  /// Throws ConfigError.
+  explicit AdamW(const Params& params, AdamWConfig c = {}) : config(c), exp_avg(params) {
+    validate(config);
+    set_zero(exp_avg);
+    exp_avg_sq = exp_avg;
+  }
+
+  /// One update with `gradient` times `gradient_factor`.
+  void step(Params& params, const Params& gradient, double learning_rate, double gradient_factor = 1.0) {
+    detail::check_gradient(params, gradient, "gradient");
+    const FloatEnvironment environment;
+    const AdamwStep update = detail::adamw_step(config, ++steps, learning_rate, gradient_factor);
+    Params::visit([&](const auto&, auto& p, const auto& g, auto& m,
+                      auto& v) { detail::adamw(update, values(p), values(g), values(m), values(v)); },
+                  params, gradient, exp_avg, exp_avg_sq);
+  }
+
+  AdamWConfig config;
+  Index steps = 0;  // updates made
+  Params exp_avg, exp_avg_sq;
+};
+
+}  // namespace ttt

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+// Reads safetensors: nothing that a file says is believed before it has been compared with the rest.
+#include "ttt/io/safetensors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <type_traits>
+
+#include "io/file.hpp"
+#include "io/parse_json.hpp"
+#include "io/safetensors_format.hpp"
+#include "ops/half.hpp"
+#include "ttt/base/parallel.hpp"
+
+namespace ttt {
+namespace {
+
+using namespace detail;
+using nlohmann::json;
+
+struct DtypeTraits {
+  Dtype dtype;
+  const char* name;
+  Index bytes;
+};
+
+constexpr std::array dtypes = {
+    DtypeTraits{Dtype::f64, "F64", 8},         DtypeTraits{Dtype::f32, "F32", 4},
+    DtypeTraits{Dtype::f16, "F16", 2},         DtypeTraits{Dtype::bf16, "BF16", 2},
+    DtypeTraits{Dtype::f8_e4m3, "F8_E4M3", 1}, DtypeTraits{Dtype::f8_e5m2, "F8_E5M2", 1},
+    DtypeTraits{Dtype::i64, "I64", 8},         DtypeTraits{Dtype::i32, "I32", 4},
+    DtypeTraits{Dtype::i16, "I16", 2},         DtypeTraits{Dtype::i8, "I8", 1},
+    DtypeTraits{Dtype::u64, "U64", 8},         DtypeTraits{Dtype::u32, "U32", 4},
+    DtypeTraits{Dtype::u16, "U16", 2},         DtypeTraits{Dtype::u8, "U8", 1},
+    DtypeTraits{Dtype::boolean, "BOOL", 1},
+};
+
+const DtypeTraits& traits(Dtype dtype) {
+  const auto found = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& t) { return t.dtype == dtype; });
+  require(found != dtypes.end(), "expected a Dtype, found number ", static_cast<int>(dtype));
+  return *found;
+}
+
+// --- the header ------------------------------------------------------------------------------------------------------
+
+/// A number that is an Index of at least 0.
+Index read_index(const json& value, const std::string& where) {
+  require<CheckpointError>(value.is_number_unsigned() && value.get<std::uint64_t>() <= std::uint64_t{max_index}, where,
+                           ": expected an integer in 0 ... 2^63 - 1, found ", excerpt(value));
+  return static_cast<Index>(value.get<std::uint64_t>());
+}
+
+const json& member(const json& object, const char* key, const std::string& where) {
+  const auto found = object.find(key);
+  require<CheckpointError>(found != object.end(), where, ": expected the key \"", key, "\", found ", excerpt(object));
+  return *found;
+}
+
+const json& array_member(const json& object, const char* key, const std::string& where) {
+  const json& value = member(object, key, where);
+  require<CheckpointError>(value.is_array(), where, ": ", key, ": expected an array, found ", excerpt(value));
+  return value;
+}
+
+TensorInfo read_info(const json& value, const std::string& where) {
+  const json& dtype = member(value, "dtype", where);
+  const auto known = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& t) { return dtype == t.name; });
+  require<CheckpointError>(known != dtypes.end(), where, ": dtype: expected a type of the safetensors format, found ",
+                           excerpt(dtype));
+  TensorInfo info{known->dtype, {}};
+  for (const json& extent : array_member(value, "shape", where)) {
+    info.shape.push_back(read_index(extent, where + ": shape"));
+  }
+  require<CheckpointError>(data_size(info.shape, info.dtype) >= 0, where,
+                           ": shape: expected less than 2^63 bytes, found ", excerpt(value));
+  return info;
+}
+
+std::map<std::string, std::string> read_metadata(const json& value, const std::string& where) {
+  require<CheckpointError>(value.is_object(), where, ": expected an object, found ", excerpt(value));
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, text] : value.items()) {
+    require<CheckpointError>(text.is_string(), where, ": ", quoted(key), ": expected a string, found ", excerpt(text));
+    metadata[key] = text;
+  }
+  return metadata;
+}
+
+/// The JSON text of the header, after a check of its length.
+std::string read_header(const InputFile& file) {
+  const std::string where = file.path().string();
+  require<CheckpointError>(file.size() >= length_bytes, where, ": expected at least ", length_bytes, " bytes, found ",
+                           file.size());
+  std::uint64_t length = 0;
+  file.read(0, &length, length_bytes);
+  const Index most = std::min(file.size() - length_bytes, max_text);
+  require<CheckpointError>(length <= static_cast<std::uint64_t>(most), where, ": expected a header of at most ", most,
+                           " bytes, found a length of ", length);
+  std::string text(static_cast<std::size_t>(length), '\0');
+  file.read(length_bytes, text.data(), static_cast<Index>(length));
+  require<CheckpointError>(text.starts_with('{'), where, ": expected a header that begins with {, found ",
+                           text.empty() ? "an empty one" : "something else");
+  return text;
+}
+
+// --- reading data ----------------------------------------------------------------------------------------------------
+
+/// Elements as they lie in the file, of type Stored, through `decode` into out.
+template <class Stored, class T, class Decode>
+void read_converted(const InputFile& file, Index offset, T* out, Index n, const std::string& where,
+                    const Decode& decode) {
+  std::vector<Stored> stored(static_cast<std::size_t>(std::min(n, piece)));
+  for (Index done = 0; done < n;) {
+    const Index m = std::min(n - done, piece);
+    file.read(offset + done * Index{sizeof(Stored)}, stored.data(), m * Index{sizeof(Stored)});
+    for (Index i = 0; i < m; ++i) {
+      const auto value = decode(stored[static_cast<std::size_t>(i)]);
+      if (!fits<T>(value)) {
+        require<CheckpointError>(false, where, ": expected numbers of ", 8 * sizeof(T), " bits, found ", value);
+      }
+      out[done + i] = static_cast<T>(value);
+    }
+    done += m;
+  }
+}
+
+template <class Stored, class T>
+void read_numbers(const InputFile& file, Index offset, T* out, Index n, const std::string& where) {
+  if constexpr (std::is_same_v<Stored, T>) {
+    file.read(offset, out, n * Index{sizeof(T)});
+  } else {
+    read_converted<Stored>(file, offset, out, n, where, [](Stored x) { return x; });
+  }
+}
+
+}  // namespace
+
+const char* name(Dtype dtype) { return traits(dtype).name; }
+
+Index byte_size(Dtype dtype) { return traits(dtype).bytes; }
+
+Index TensorInfo::size() const {
+  Index n = 1;
+  for (const Index extent : shape) n *= extent;
+  return n;
+}
+
+TensorFile::TensorFile(const std::filesystem::path& path) : file_(std::make_shared<InputFile>(path)) {
+  const std::string text = read_header(*file_);
+  const json header = parse_json(text, path.string());
+  const Index data = length_bytes + static_cast<Index>(text.size()), data_bytes = file_->size() - data;
+
+  struct Extent {
+    Index begin, end;
+    const std::string* name;
+  };
+  std::vector<Extent> extents;
+  for (const auto& [name, value] : header.get_ref<const json::object_t&>()) {
+    if (name == metadata_key) {
+      metadata_ = read_metadata(value, path.string() + ": " + metadata_key);
+      continue;
+    }
+    const std::string tensor = where(name);
+    TensorInfo info = read_info(value, tensor);
+    const json& offsets = array_member(value, "data_offsets", tensor);
+    require<CheckpointError>(offsets.size() == 2, tensor, ": data_offsets: expected 2 numbers, found ",
+                             excerpt(offsets));
+    const Index begin = read_index(offsets[0], tensor), end = read_index(offsets[1], tensor);
+    require<CheckpointError>(begin <= end && end <= data_bytes, tensor, ": data_offsets: expected a range in 0 ... ",
+                             data_bytes, ", found ", excerpt(offsets));
+    const Index bytes = data_size(info.shape, info.dtype);
+    require<CheckpointError>(end - begin == bytes, tensor, ": data_offsets: expected ", bytes,
+                             " bytes for dtype and shape, found ", end - begin);
+    extents.push_back({begin, end, &name});
+    entries_.emplace(name, Entry{std::move(info), data + begin});
+  }
+
+  // By begin and then by end, so that an empty tensor stands before the one that begins at its place.
+  std::sort(extents.begin(), extents.end(),
+            [](const Extent& a, const Extent& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
+  Index expected = 0;
+  for (const Extent& extent : extents) {
+    require<CheckpointError>(extent.begin == expected, where(*extent.name), ": data_offsets: expected to begin at ",
+                             expected, ", where the tensor before ends, found ", extent.begin);
+    expected = extent.end;
+    names_.push_back(*extent.name);
+  }
+  require<CheckpointError>(expected == data_bytes, path.string(), ": expected ", expected,
+                           " bytes of data after the header, found ", data_bytes);
+}
+
+const std::filesystem::path& TensorFile::path() const { return file_->path(); }
+
+std::string TensorFile::where(const std::string& name) const { return path().string() + ": tensor " + quoted(name); }
+
+const TensorFile::Entry& TensorFile::entry(const std::string& name) const {
+  const auto found = entries_.find(name);
+  require<CheckpointError>(found != entries_.end(), where(name), ": expected in the file, found no such name");
+  return found->second;
+}
+
+template <TensorElement T>
+void TensorFile::read(const std::string& name, T* out, Index n) const {
+  const FloatEnvironment environment;
+  const Entry& e = entry(name);
+  require<CheckpointError>(e.info.size() == n, where(name), ": expected ", n, " elements, found ", e.info.size());
+  const auto unreadable = [&](const char* expected) {
+    throw CheckpointError(where(name) + ": expected " + expected + ", found " + ttt::name(e.info.dtype));
+  };
+  if constexpr (std::is_integral_v<T>) {
+    switch (e.info.dtype) {
+      case Dtype::i64:
+        return read_numbers<std::int64_t>(*file_, e.offset, out, n, where(name));
+      case Dtype::i32:
+        return read_numbers<std::int32_t>(*file_, e.offset, out, n, where(name));
+      default:
+        return unreadable("I64 or I32");
+    }
+  } else {
+    switch (e.info.dtype) {
+      case Dtype::f64:
+        return read_numbers<double>(*file_, e.offset, out, n, where(name));
+      case Dtype::f32:
+        return read_numbers<float>(*file_, e.offset, out, n, where(name));
+      case Dtype::f16:
+        return read_converted<std::uint16_t>(*file_, e.offset, out, n, where(name), Float16::decode);
+      case Dtype::bf16:
+        return read_converted<std::uint16_t>(*file_, e.offset, out, n, where(name), Bfloat16::decode);
+      default:
+        return unreadable("F64, F32, F16 or BF16");
+    }
+  }
+}
+
+template TTT_EXPORT void TensorFile::read(const std::string&, float*, Index) const;
+template TTT_EXPORT void TensorFile::read(const std::string&, double*, Index) const;
+template TTT_EXPORT void TensorFile::read(const std::string&, std::int32_t*, Index) const;
+template TTT_EXPORT void TensorFile::read(const std::string&, std::int64_t*, Index) const;
+
+// --- directories -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// The index's map from tensors to names of files in the same directory.
+std::map<std::string, std::string> read_index_file(const std::filesystem::path& path) {
+  const std::string where = path.string();
+  const json index = parse_json(read_text(path), where);
+  const json& weight_map = member(index, "weight_map", where);
+  require<CheckpointError>(weight_map.is_object() && !weight_map.empty(), where,
+                           ": weight_map: expected an object with tensors, found ", excerpt(weight_map));
+  std::map<std::string, std::string> files;
+  for (const auto& [name, file] : weight_map.items()) {
+    const std::string found = file.is_string() ? file.get<std::string>() : "";
+    // A path that leads elsewhere would let a downloaded model read any file.
+    require<CheckpointError>(!found.empty() && std::filesystem::path(found).filename() == found, where, ": tensor ",
+                             quoted(name), ": expected the name of a file in the same directory, found ",
+                             excerpt(file));
+    files[name] = found;
+  }
+  return files;
+}
+
+}  // namespace
+
+TensorDirectory::TensorDirectory(const std::filesystem::path& directory) : directory_(directory) {
+  const std::filesystem::path single = directory / "model.safetensors",
+                              index = directory / "model.safetensors.index.json";
+  std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
+  if (std::filesystem::exists(single, ignored)) {
+    files_.emplace_back(single);
+    return;
+  }
+  require<CheckpointError>(std::filesystem::exists(index, ignored), directory.string(),
+                           ": expected model.safetensors or model.safetensors.index.json, found neither");
+
+  const std::map<std::string, std::string> weight_map = read_index_file(index);
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : weight_map) shards.insert(shard);
+  for (const std::string& shard : shards) {
+    const TensorFile& file = files_.emplace_back(directory / shard);
+    for (const std::string& name : file.names()) {
+      const auto mapped = weight_map.find(name);
+      require<CheckpointError>(mapped != weight_map.end() && mapped->second == shard, file.path().string(), ": tensor ",
+                               quoted(name), ": expected to be in ",
+                               mapped == weight_map.end() ? "no file, by the index" : mapped->second,
+                               ", found it here");
+    }
+  }
+  for (const auto& [name, shard] : weight_map) {
+    require<CheckpointError>(contains(name), (directory / shard).string(), ": tensor ", quoted(name),
+                             ": expected in the file, by the index, found no such name");
+  }
+}
+
+std::vector<std::string> TensorDirectory::names() const {
+  std::vector<std::string> all;
+  for (const TensorFile& file : files_) all.insert(all.end(), file.names().begin(), file.names().end());
+  return all;
+}
+
+const TensorFile* TensorDirectory::find(const std::string& name) const {
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const TensorFile& f) { return f.contains(name); });
+  return found == files_.end() ? nullptr : &*found;
+}
+
+const TensorFile& TensorDirectory::file(const std::string& name) const {
+  const TensorFile* found = find(name);
+  require<CheckpointError>(found != nullptr, directory_.string(), ": tensor ", quoted(name),
+                           ": expected in the model, found no such name");
+  return *found;
+}
+
+}  // namespace ttt

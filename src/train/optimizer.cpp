@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Schedules, clipping and AdamW's corrections.
+#include "ttt/train/optimizer.hpp"
+
+#include <cmath>
+
+#include "base/math.hpp"
+
+namespace ttt {
+
+double WarmupCosine::operator()(Index step) const {
+  const FloatEnvironment environment;
+  if (step < warmup_steps) {
+    return init_lr + (peak_lr - init_lr) * static_cast<double>(step) / static_cast<double>(warmup_steps);
+  }
+  const Index decay = decay_steps - warmup_steps;
+  const double done =
+      decay <= 0 ? 1.0 : std::min(1.0, static_cast<double>(step - warmup_steps) / static_cast<double>(decay));
+  constexpr double pi = 3.14159265358979323846;
+  return end_lr + 0.5 * (peak_lr - end_lr) * (1.0 + math::cos(pi * done));
+}
+
+double InnerWarmup::operator()(Index step) const {
+  const FloatEnvironment environment;
+  if (step >= steps) return 1.0;
+  return start + (1.0 - start) * static_cast<double>(step) / static_cast<double>(steps);
+}
+
+double clip_factor(double norm, double max_norm) {
+  const FloatEnvironment environment;
+  return std::min(1.0, max_norm / (norm + 1e-6));
+}
+
+void validate(const AdamWConfig& config) {
+  const auto fraction = [](const char* name, double value) {
+    require<ConfigError>(value >= 0 && value < 1, name, ": expected a number of at least 0 and below 1, found ", value);
+  };
+  fraction("beta1", config.beta1);
+  fraction("beta2", config.beta2);
+  require<ConfigError>(std::isfinite(config.epsilon) && config.epsilon > 0,
+                       "epsilon: expected a finite number above 0, found ", config.epsilon);
+  require<ConfigError>(std::isfinite(config.weight_decay) && config.weight_decay >= 0,
+                       "weight_decay: expected a finite number of at least 0, found ", config.weight_decay);
+}
+
+AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor) {
+  double power1 = 1, power2 = 1;
+  for (Index n = 0; n < steps; ++n) {
+    power1 *= config.beta1;
+    power2 *= config.beta2;
+  }
+  return {learning_rate,       config.beta1, config.beta2, config.epsilon,
+          config.weight_decay, 1 - power1,   1 - power2,   gradient_factor};
+}
+
+double detail::root_of_sum(std::span<const double> terms) {
+  double sum = 0;
+  for (const double term : terms) sum += term;
+  return std::sqrt(sum);
+}
+
+}  // namespace ttt

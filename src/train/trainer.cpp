@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+// The training loop's parts: windows of a text, one update, and checkpoints of a run.
+#include "ttt/train/trainer.hpp"
+
+#include <cmath>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "io/atomic_directory.hpp"
+#include "io/file.hpp"
+#include "io/model_files.hpp"
+#include "io/parse_json.hpp"
+#include "ttt/io/checkpoint.hpp"
+
+namespace ttt {
+
+namespace {
+
+/// Loss and gradient of one batch, from fresh states, without allocating on the second call.
+template <class T>
+double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
+                    ModelState<T>& state, ModelState<T>& d_state, ModelTape<T>& tape, Workspace& work,
+                    ModelParams<T>& gradient, const LossOptions& options) {
+  for (ModelStream<T>& stream : state.streams) model.reset(stream);
+  for (ModelStream<T>& stream : d_state.streams) {
+    for (BlockState<T>& block : stream.layers) {
+      const auto clear = [](const std::string&, auto& t) { std::fill(t.begin(), t.end(), T(0)); };
+      std::visit([&]<class M>(StreamState<M>& layer) { StreamState<M>::visit(clear, layer); }, block.layer);
+      clear("", block.conv_tail);
+    }
+  }
+  const double loss = model.forward_loss(tokens, targets, state, tape, work, gradient, options);
+  model.backward(tape, d_state, work, gradient);
+  model.start_vjp(d_state, work, gradient);
+  return loss;
+}
+
+}  // namespace
+
+template <class T>
+double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
+                         ModelParams<T>& gradient, const LossOptions& options) {
+  ModelState<T> state = model.zeros(tokens.rows()), d_state = model.zeros(tokens.rows());
+  ModelTape<T> tape;
+  Workspace work;
+  return add_gradient(model, tokens, targets, state, d_state, tape, work, gradient, options);
+}
+
+TextWindows::TextWindows(std::vector<Token> text, Index length, std::uint64_t seed)
+    : text_(std::move(text)), length_(length) {
+  require<ConfigError>(length >= 1, "expected windows of at least 1 token, found ", length);
+  require<ConfigError>(static_cast<Index>(text_.size()) > length, "expected a text of more than ", length,
+                       " tokens, one window and its last target, found ", text_.size());
+  position_.epoch = Rng(seed);
+  shuffle();
+}
+
+void TextWindows::shuffle() {
+  Rng rng = position_.epoch;
+  // Windows are `length` apart, so that an epoch reads no token twice; where the first begins differs by epoch.
+  const Index targets = static_cast<Index>(text_.size()) - 1;
+  const Index first =
+      static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min(length_, targets - length_ + 1))));
+  begins_.clear();
+  for (Index begin = first; begin + length_ <= targets; begin += length_) begins_.push_back(begin);
+  for (std::size_t i = begins_.size(); i > 1; --i) std::swap(begins_[i - 1], begins_[rng.below(i)]);
+  after_epoch_ = rng;
+}
+
+void TextWindows::next(Batch& batch) {
+  require<ShapeError>(batch.tokens.shape() == batch.targets.shape() && batch.tokens.extent(1) == length_,
+                      "expected a batch of windows of ", length_, " tokens, found shapes ",
+                      to_string(batch.tokens.shape()), " and ", to_string(batch.targets.shape()));
+  for (Index i = 0; i < batch.tokens.extent(0); ++i) {
+    if (position_.window == static_cast<Index>(begins_.size())) {
+      position_ = {after_epoch_, 0};
+      shuffle();
+    }
+    const Token* window = text_.data() + begins_[static_cast<std::size_t>(position_.window++)];
+    std::copy_n(window, length_, batch.tokens[i].data());
+    std::copy_n(window + 1, length_, batch.targets[i].data());
+  }
+}
+
+std::string TextWindows::digest() const {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const Token token : text_) hash = (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001b3;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+void TextWindows::seek(const Position& position) {
+  const Position before = position_;
+  position_ = position;
+  shuffle();
+  if (position.window >= 0 && position.window <= static_cast<Index>(begins_.size())) return;
+  position_ = before;
+  const std::size_t windows = begins_.size();
+  shuffle();
+  require<ConfigError>(false, "expected a position of 0 to ", windows, " windows, found ", position.window);
+}
+
+TrainerConfig paper_recipe(LayerType type, Index steps) {
+  TrainerConfig config;
+  config.learning_rate.warmup_steps = steps / 10;
+  config.learning_rate.decay_steps = steps;
+  if (type == LayerType::mlp) config.inner_warmup.steps = steps / 10;
+  return config;
+}
+
+template <class T>
+Trainer<T>::Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfig& config)
+    : model_(std::move(model)),
+      windows_(std::move(windows)),
+      config_(config),
+      optimizer_(model_.params(), config.adamw),
+      gradient_(ModelParams<T>::zeros(model_.config())) {
+  require<ConfigError>(config.batch_size >= 1 && config.micro_batches >= 1,
+                       "expected a batch of at least 1 sequence and 1 micro-batch, found ", config.batch_size, " and ",
+                       config.micro_batches);
+  require<ConfigError>(config.clip_norm > 0, "clip_norm: expected a number above 0, found ", config.clip_norm);
+  detail::check_inner_lr(config.inner_lr);
+  batch_ = {Tensor<Token, 2>({config.batch_size, windows_.length()}),
+            Tensor<Token, 2>({config.batch_size, windows_.length()})};
+  state_ = model_.zeros(config.batch_size);
+  d_state_ = model_.zeros(config.batch_size);
+}
+
+template <class T>
+StepReport Trainer<T>::step() {
+  const FloatEnvironment environment;
+  const TextWindows::Position before = windows_.position();
+  const Index n = optimizer_.steps;
+  set_zero(gradient_);
+  double loss = 0;
+  const double weight = 1.0 / static_cast<double>(config_.micro_batches);
+  const double inner_lr = config_.inner_lr * config_.inner_warmup(n);
+  for (Index micro = 0; micro < config_.micro_batches; ++micro) {
+    windows_.next(batch_);
+    loss += weight * add_gradient<T>(model_, batch_.tokens, batch_.targets, state_, d_state_, *tape_, work_, gradient_,
+                                     {weight, inner_lr});
+  }
+  const double norm = global_norm(gradient_);
+  if (!std::isfinite(loss) || !std::isfinite(norm)) {
+    windows_.seek(before);
+    require<TrainingError>(false, "step ", n, ": expected a finite loss and gradient, found loss ", loss,
+                           " and gradient norm ", norm);
+  }
+  const double rate = config_.learning_rate(n);
+  optimizer_.step(model_.params(), gradient_, rate, clip_factor(norm, config_.clip_norm));
+  return {n, loss, norm, rate};
+}
+
+template <class T>
+void Trainer<T>::save(const std::filesystem::path& directory) const {
+  const Dtype stored = std::is_same_v<T, double> ? Dtype::f64 : Dtype::f32;
+  detail::AtomicDirectory out(directory);
+  detail::write_model_files(model_, out.path(), stored);
+  std::vector<TensorSource> moments = detail::tensor_sources(optimizer_.exp_avg, stored, "exp_avg.");
+  for (TensorSource& source : detail::tensor_sources(optimizer_.exp_avg_sq, stored, "exp_avg_sq.")) {
+    moments.push_back(std::move(source));
+  }
+  write_safetensors(out.path() / "optimizer.safetensors", moments);
+
+  const TextWindows::Position& position = windows_.position();
+  const nlohmann::json run = {{"steps", optimizer_.steps},
+                              {"window", position.window},
+                              {"window_length", windows_.length()},
+                              {"text", windows_.digest()},
+                              {"batch_size", config_.batch_size},
+                              {"micro_batches", config_.micro_batches},
+                              {"epoch_random_state", position.epoch.state}};
+  detail::write_text(out.path() / "training.json", run.dump(2) + '\n');
+  out.commit();
+}
+
+template <class T>
+Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindows windows,
+                              const TrainerConfig& config) {
+  const std::filesystem::path moments = directory / "optimizer.safetensors", run = directory / "training.json";
+  std::string text;
+  BasicModel<T> model = load<T>(directory);
+  auto exp_avg = ModelParams<T>::zeros(model.config()), exp_avg_sq = ModelParams<T>::zeros(model.config());
+  // A save that replaces the directory meanwhile replaces training.json too: then all is read again.
+  do {
+    text = detail::read_text(run);
+    model = load<T>(directory);
+    const TensorFile file(moments);
+    detail::read_tensors(file, moments, "exp_avg.", exp_avg);
+    detail::read_tensors(file, moments, "exp_avg_sq.", exp_avg_sq);
+  } while (detail::read_text(run) != text);
+
+  Trainer trainer(std::move(model), std::move(windows), config);
+  trainer.optimizer_.exp_avg = std::move(exp_avg);
+  trainer.optimizer_.exp_avg_sq = std::move(exp_avg_sq);
+  const nlohmann::json json = detail::parse_json(text, run.string());
+  try {
+    const std::string digest = json.at("text");
+    const Index length = json.at("window_length");
+    require<CheckpointError>(digest == trainer.windows_.digest() && length == trainer.windows_.length(), run.string(),
+                             ": expected windows of ", length, " tokens of the text with digest ", digest, ", found ",
+                             trainer.windows_.length(), " and ", trainer.windows_.digest());
+    const Index batch_size = json.at("batch_size"), micro_batches = json.at("micro_batches");
+    require<CheckpointError>(batch_size == config.batch_size && micro_batches == config.micro_batches, run.string(),
+                             ": expected ", micro_batches, " micro-batches of ", batch_size, " sequences, found ",
+                             config.micro_batches, " of ", config.batch_size);
+    TextWindows::Position position;
+    position.epoch.state = json.at("epoch_random_state");
+    position.window = json.at("window");
+    trainer.windows_.seek(position);
+    trainer.optimizer_.steps = json.at("steps");
+    require<CheckpointError>(trainer.optimizer_.steps >= 0, run.string(), ": key steps: expected at least 0, found ",
+                             trainer.optimizer_.steps);
+  } catch (const nlohmann::json::exception& e) {
+    throw CheckpointError(run.string() + ": " + e.what());
+  } catch (const ConfigError& e) {
+    throw CheckpointError(run.string() + ": " + e.what());
+  }
+  return trainer;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+template TTT_EXPORT double loss_and_gradient(const BasicModel<float>&, View<const Token, 2>, View<const Token, 2>,
+                                             ModelParams<float>&, const LossOptions&);
+template TTT_EXPORT double loss_and_gradient(const BasicModel<double>&, View<const Token, 2>, View<const Token, 2>,
+                                             ModelParams<double>&, const LossOptions&);
+
+}  // namespace ttt
