@@ -30,12 +30,12 @@ Meter measure_tokens(benchmark::State& state, const Body& body) {
 /// As many equal layers as take 96 MiB: in a model, too, the other layers push a layer out of the cache between two
 /// tokens. Made once, as the calls by which Google Benchmark finds the number of iterations all begin at the beginning.
 template <InnerModel M, Index hidden_size, Index heads>
-const std::vector<Layer<M>>& layers() {
-  static const std::vector<Layer<M>> made = [] {
+const std::vector<Ttt<M>>& layers() {
+  static const std::vector<Ttt<M>> made = [] {
     Rng rng(1);
-    const Layer<M> layer({.hidden_size = hidden_size, .num_heads = heads}, rng);
+    const Ttt<M> layer({.hidden_size = hidden_size, .num_heads = heads}, rng);
     const double enough = 96 * 1024.0 * 1024.0;
-    std::vector<Layer<M>> all;
+    std::vector<Ttt<M>> all;
     for (double bytes = 0; bytes < enough; bytes += bytes_per_step<M>(layer.config(), 1)) all.push_back(layer.clone());
     return all;
   }();
@@ -45,26 +45,26 @@ const std::vector<Layer<M>>& layers() {
 template <InnerModel M, Index hidden_size, Index heads>
 void layer(benchmark::State& state) {
   const Index batch = state.range(0);
-  const std::vector<Layer<M>>& layers = bench::layers<M, hidden_size, heads>();
+  const std::vector<Ttt<M>>& layers = bench::layers<M, hidden_size, heads>();
   Rng rng(2);
   const Tensor<float, 3> x = normal<float>({batch, 1, hidden_size}, rng);
   Tensor<float, 3> y(x.shape());
-  std::vector<LayerState<M>> streams;
-  for (const Layer<M>& one : layers) streams.push_back(one.start(batch));
+  std::vector<TttState<M>> streams;
+  for (const Ttt<M>& one : layers) streams.push_back(one.start(batch));
   Workspace work;
   std::size_t i = 0;
   const Meter meter = measure_tokens(state, [&] {
     layers[i].forward(x, streams[i], work, y);
     i = (i + 1) % layers.size();
   });
-  const LayerConfig& config = layers.front().config();
+  const TttConfig& config = layers.front().config();
   meter.tokens(real(batch));
   meter.flop(real(batch) * flop_per_token<M>(config));
   meter.bytes(bytes_per_step<M>(config, batch));
 }
 
 /// The whole model, logits included. Its weights, 13 MB, may stay in the outermost cache.
-void model(benchmark::State& state, LayerType type) {
+void model(benchmark::State& state, SequenceType type) {
   const Index batch = state.range(0);
   const Model model = small_model(type);
   const Index vocabulary = model.config().vocab_size;
@@ -81,8 +81,8 @@ void model(benchmark::State& state, LayerType type) {
   meter.bytes(bytes_per_step(model.config(), batch));
 }
 
-using Linear = LinearModel<float>;
-using Mlp = MlpModel<float>;
+using Linear = inner::Linear<float>;
+using Mlp = inner::Mlp<float>;
 
 void one_stream(benchmark::internal::Benchmark* b) {
   b->ArgName("batch")->Arg(1)->Iterations(10000)->Apply(set_clock)->Unit(benchmark::kMicrosecond);
@@ -100,10 +100,10 @@ BENCHMARK(layer<Mlp, 768, 12>)->Name("decode/layer/mlp/768x12")->Apply(one_strea
 BENCHMARK(layer<Mlp, 768, 12>)->Name("decode/layer/mlp/768x12")->Apply(eight_streams);
 BENCHMARK(layer<Mlp, 2048, 32>)->Name("decode/layer/mlp/2048x32")->Apply(one_stream);
 BENCHMARK(layer<Mlp, 2048, 32>)->Name("decode/layer/mlp/2048x32")->Apply(eight_streams);
-BENCHMARK_CAPTURE(model, linear, LayerType::linear)->Name("decode/model/linear/256x4")->Apply(one_stream);
-BENCHMARK_CAPTURE(model, linear, LayerType::linear)->Name("decode/model/linear/256x4")->Apply(eight_streams);
-BENCHMARK_CAPTURE(model, mlp, LayerType::mlp)->Name("decode/model/mlp/256x4")->Apply(one_stream);
-BENCHMARK_CAPTURE(model, mlp, LayerType::mlp)->Name("decode/model/mlp/256x4")->Apply(eight_streams);
+BENCHMARK_CAPTURE(model, linear, SequenceType::linear)->Name("decode/model/linear/256x4")->Apply(one_stream);
+BENCHMARK_CAPTURE(model, linear, SequenceType::linear)->Name("decode/model/linear/256x4")->Apply(eight_streams);
+BENCHMARK_CAPTURE(model, mlp, SequenceType::mlp)->Name("decode/model/mlp/256x4")->Apply(one_stream);
+BENCHMARK_CAPTURE(model, mlp, SequenceType::mlp)->Name("decode/model/mlp/256x4")->Apply(eight_streams);
 
 }  // namespace
 }  // namespace ttt::bench

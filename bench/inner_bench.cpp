@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The walk of one head over 256 tokens, without the projections around it: forward beside plain Eigen, and backward.
+// The scan of one head over 256 tokens, without the projections around it: forward beside plain Eigen, and backward.
 // One thread; everything stays in cache.
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@ namespace ttt::bench {
 namespace {
 
 template <InnerModel M>
-std::array<plain::Start, M::depth> plain_start(const StreamState<M>& stream) {
+std::array<plain::Start, M::depth> plain_start(const TttStream<M>& stream) {
   std::array<plain::Start, M::depth> all;
   for (std::size_t i = 0; i < M::depth; ++i) {
     const auto& map = stream.maps[i];
@@ -35,10 +35,10 @@ void forward(benchmark::State& state, Version version) {
   const plain::Vector rate = vector(head.rate), scale = vector(head.scale);
   const plain::Norm norm{vector(head.norm_weight), vector(head.norm_bias)};
   run(
-      state, version, head.out, [&] { head.walk(); },
+      state, version, head.out, [&] { head.scan(); },
       [&] {
         for (Index t = 0; t < head_time; t += mini_batch) {
-          const auto rows = [&](Tensor<float, 2>& all) { return map(all.view().rows(t, mini_batch)); };
+          const auto rows = [&](Tensor<float, 2>& all) { return map(all.view().row_range(t, mini_batch)); };
           plain_model.mini_batch({rows(head.Q), rows(head.K), rows(head.target), rate, scale, norm, t}, rows(head.out));
         }
       },
@@ -61,19 +61,19 @@ void backward(benchmark::State& state) {
   Tensor<float, 2> d_norm_weight({1, D}), d_norm_bias({1, D});
   Tensor<float, 1> d_rate({head_time}), d_scale({head_time});
 
-  std::vector<StreamState<M>> saved;
-  StreamState<M> d_stream = head.stream;
-  head.walk([&](Index i, const Tokens<float>&) {
+  std::vector<TttStream<M>> saved;
+  TttStream<M> d_stream = head.stream;
+  head.scan([&](Index i, const inner::MiniBatch<float>&, const inner::HeadState<M>&) {
     if (i % group == 0) saved.push_back(head.stream);
   });
   const Meter meter = measure(state, 1, [&] {
-    StreamState<M>::visit([](const std::string&, auto& t) { std::fill(t.begin(), t.end(), 0.0f); }, d_stream);
-    walk_vjp<M>([&](Index g) { return saved[static_cast<std::size_t>(g)].head(0); }, 0, group, head.settings(),
-                head.scale, head.sequence(), d_out, d_stream.head(0), {d_Q, d_K, d_target, d_rate, d_scale},
-                [&](Index) {
-                  return NormGradientRows<float>{d_norm_weight, d_norm_bias};
-                },
-                head.scratch);
+    set_zero_stream(d_stream);
+    inner::scan_vjp<M>([&](Index g) { return saved[static_cast<std::size_t>(g)].head(0); }, 0, mini_batch_size, group,
+                       head.settings(), head.sequence(), d_out, d_stream.head(0), {d_Q, d_K, d_target, d_rate, d_scale},
+                       [&](Index) {
+                         return inner::NormGradientRows<float>{d_norm_weight, d_norm_bias};
+                       },
+                       head.scratch);
   });
   meter.tokens(real(head_time));
   meter.flop(2 * head.flop());
@@ -82,8 +82,8 @@ void backward(benchmark::State& state) {
 
 void head_sizes(benchmark::internal::Benchmark* b) { b->Arg(32)->Arg(64)->Arg(96)->Arg(128); }
 
-using Linear = LinearModel<float>;
-using Mlp = MlpModel<float>;
+using Linear = inner::Linear<float>;
+using Mlp = inner::Mlp<float>;
 
 void linear(benchmark::State& state) { forward<Linear, plain::Linear>(state, Version::ttt); }
 void linear_eigen(benchmark::State& state) { forward<Linear, plain::Linear>(state, Version::eigen); }

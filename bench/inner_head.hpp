@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// One head and the sequence that it reads, as the layer would hand them to the walk.
+// One head and the sequence that it reads, as the layer would hand them to the scan.
 #pragma once
 
 #include "ttt/inner/scan.hpp"
-#include "ttt/sequence/ttt/state.hpp"
+#include "ttt/sequence/ttt/stream.hpp"
 #include "work.hpp"
 
 namespace ttt::bench {
 
 /// Everything stays in the second cache for head sizes up to 128.
 inline constexpr Index head_time = 256;
+inline constexpr Index mini_batch_size = 16;
 
 /// Rates and scales are of the sizes that a fresh layer has.
 template <InnerModel M>
@@ -20,42 +21,42 @@ struct Head {
         target({head_time, D}),
         out({head_time, D}),
         rate({head_time}),
-        scale({16}),
+        scale({head_time}),
         norm_weight({D}),
         norm_bias({D}),
-        stream(StreamState<M>::zeros({.hidden_size = D, .num_heads = 1, .mini_batch_size = scale.size()})) {
+        stream(TttStream<M>::zeros({.hidden_size = D, .num_heads = 1, .mini_batch_size = mini_batch_size})) {
     Rng rng(1);
     for (auto* rows : {&Q, &K, &target}) *rows = normal<float>(rows->shape(), rng);
     fill(rate.view(), static_cast<float>(M::default_base_lr) / 2 / static_cast<float>(D));
-    for (Index t = 0; t < scale.size(); ++t) scale[t] = 1 / static_cast<float>(t + 1);
+    for (Index t = 0; t < head_time; ++t) scale[t] = 1 / static_cast<float>(t % mini_batch_size + 1);
     fill(norm_weight.view(), 1);
     for (auto& map : stream.maps) fill_normal<float>({map.W.data(), {map.W.size()}}, 0.02, rng);
   }
 
-  HeadSequence<float> sequence() const { return {Q, K, target, rate}; }
-  HeadSettings<float> settings() const { return {{norm_weight.data(), norm_bias.data()}, true, 1.0f}; }
-  /// One walk over the sequence, in mini-batches of 16.
-  double flop() const { return real(head_time) * inner_flop<M>(Q.extent(1), scale.size()); }
+  inner::Tokens<const float> sequence() const { return {Q, K, target, rate, scale}; }
+  inner::HeadSettings<float> settings() const { return {{norm_weight.data(), norm_bias.data()}, true, 1.0f}; }
+  /// One scan over the sequence.
+  double flop() const { return real(head_time) * inner_flop<M>(Q.extent(1), mini_batch_size); }
 
-  /// Bytes of one walk: queries, keys, targets and outputs, and in every mini-batch the weights, read and written.
+  /// Bytes of one scan: queries, keys, targets and outputs, and in every mini-batch the weights, read and written.
   double bytes() const {
-    const double mini_batches = real(head_time / scale.size());
+    const double mini_batches = real(head_time / mini_batch_size);
     return sizeof(float) * (4 * real(Q.size()) + 2 * mini_batches * inner_weights<M>(Q.extent(1)));
   }
 
-  /// Goes on with the weights that the walk before left, as a stream does.
+  /// Goes on with the weights that the scan before left, as a stream does.
   template <class F>
-  void walk(const F& before_mini_batch) {
-    ttt::walk<M>(stream.head(0), 0, settings(), scale, sequence(), out, scratch, before_mini_batch);
+  void scan(const F& observe) {
+    inner::scan<M>(stream.head(0), 0, mini_batch_size, settings(), sequence(), out, scratch, observe);
   }
-  void walk() {
-    walk([](Index, const Tokens<float>&) {});
+  void scan() {
+    scan([](Index, const inner::MiniBatch<float>&, const inner::HeadState<M>&) {});
   }
 
   Tensor<float, 2> Q, K, target, out;       // [time, D]
-  Tensor<float, 1> rate, scale;             // [time], [mini_batch]
+  Tensor<float, 1> rate, scale;             // [time]
   Tensor<float, 1> norm_weight, norm_bias;  // [D]
-  StreamState<M> stream;
+  TttStream<M> stream;
   Workspace scratch;
 };
 

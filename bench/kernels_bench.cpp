@@ -12,7 +12,7 @@ namespace {
 
 using Data = Tensor<float, 2>;
 
-NormWeights<float> norm_weights(const plain::Norm& norm) { return {norm.weight.data(), norm.bias.data()}; }
+ops::NormWeights<float> norm_weights(const plain::Norm& norm) { return {norm.weight.data(), norm.bias.data()}; }
 
 plain::Norm random_norm(Index n) { return {plain::Row::Random(n), plain::Row::Random(n)}; }
 
@@ -158,18 +158,18 @@ void adamw(benchmark::State& state, Version version) {
   Data gradient({1, n}), updated({3, n});  // parameters and the two moments
   fill_uniform<float>(gradient[0], -1, 1, rng);
   fill_uniform<float>(updated[0], -1, 1, rng);
-  const AdamwStep step{.rate = 1e-3,
-                       .beta1 = 0.9,
-                       .beta2 = 0.95,
-                       .epsilon = 1e-8,
-                       .weight_decay = 0.1,
-                       .correction1 = 0.1,
-                       .correction2 = 0.05,
-                       .gradient_factor = 0.5};
-  const auto row = [&](Index i) { return updated.view().rows(i, 1); };
+  const ops::AdamwStep step{.rate = 1e-3,
+                            .beta1 = 0.9,
+                            .beta2 = 0.95,
+                            .epsilon = 1e-8,
+                            .weight_decay = 0.1,
+                            .correction1 = 0.1,
+                            .correction2 = 0.05,
+                            .gradient_factor = 0.5};
+  const auto row = [&](Index i) { return updated.view().row_range(i, 1); };
   run(
       state, version, updated,
-      [&] { kernels<float>().adamw(step, n, gradient.data(), row(0).data(), row(1).data(), row(2).data()); },
+      [&] { ops::kernels<float>().adamw(step, n, gradient.data(), row(0).data(), row(1).data(), row(2).data()); },
       [&] { plain::adamw(step, map_of(gradient), map(row(0)), map(row(1)), map(row(2))); },
       [&](const Meter& meter) { meter.bytes(7 * sizeof(float) * real(n)); });
 }

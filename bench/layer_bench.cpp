@@ -10,28 +10,28 @@ constexpr Index time = 512;
 
 /// Made once, as the calls by which Google Benchmark finds the number of iterations all begin at the beginning.
 template <InnerModel M, Index hidden_size, Index heads>
-const Layer<M>& layer() {
-  static const Layer<M> made = [] {
+const Ttt<M>& layer() {
+  static const Ttt<M> made = [] {
     Rng rng(1);
-    return Layer<M>({.hidden_size = hidden_size, .num_heads = heads}, rng);
+    return Ttt<M>({.hidden_size = hidden_size, .num_heads = heads}, rng);
   }();
   return made;
 }
 
 /// Of one forward pass: the weights, x and y. The adjoint has the gradients of all of them besides.
 template <InnerModel M>
-double bytes(const LayerConfig& config) {
+double bytes(const TttConfig& config) {
   return bytes_per_step<M>(config, 1) + 2 * sizeof(float) * real(time * config.hidden_size);
 }
 
 /// Goes on with the state of the iteration before.
 template <InnerModel M, Index hidden_size, Index heads>
 void forward(benchmark::State& state) {
-  const Layer<M>& layer = bench::layer<M, hidden_size, heads>();
+  const Ttt<M>& layer = bench::layer<M, hidden_size, heads>();
   Rng rng(2);
   const Tensor<float, 3> x = normal<float>({1, time, hidden_size}, rng);
   Tensor<float, 3> y(x.shape());
-  LayerState<M> stream = layer.start(1);
+  TttState<M> stream = layer.start(1);
   Workspace work;
   layer.forward(x, stream, work, y);  // makes `work` as large as it will be
   const Meter meter = measure(state, threads(), [&] { layer.forward(x, stream, work, y); });
@@ -43,18 +43,18 @@ void forward(benchmark::State& state) {
 /// Of one forward pass, whose tape is read again and again. The forward pass is not timed.
 template <InnerModel M, Index hidden_size, Index heads>
 void backward(benchmark::State& state) {
-  const Layer<M>& layer = bench::layer<M, hidden_size, heads>();
+  const Ttt<M>& layer = bench::layer<M, hidden_size, heads>();
   Rng rng(2);
   const Tensor<float, 3> x = normal<float>({1, time, hidden_size}, rng),
                          dy = normal<float>({1, time, hidden_size}, rng);
   Tensor<float, 3> y(x.shape()), dx(x.shape());
-  LayerState<M> stream = layer.start(1);
-  LayerTape<M> tape;
-  LayerParams<M> gradient = LayerParams<M>::zeros(layer.config());
+  TttState<M> stream = layer.start(1);
+  TttTape<M> tape;
+  TttParams<M> gradient = TttParams<M>::zeros(layer.config());
   Workspace work;
   layer.forward(x, stream, tape, work, y);
   const auto once = [&] {
-    LayerState<M> d_stream = layer.zeros(1);
+    TttState<M> d_stream = layer.zeros(1);
     layer.backward(tape, dy, d_stream, work, dx, gradient);
   };
   once();  // makes `work` as large as it will be
@@ -64,8 +64,8 @@ void backward(benchmark::State& state) {
   meter.bytes(2 * bytes<M>(layer.config()));
 }
 
-using Linear = LinearModel<float>;
-using Mlp = MlpModel<float>;
+using Linear = inner::Linear<float>;
+using Mlp = inner::Mlp<float>;
 
 void settings(benchmark::internal::Benchmark* b) { b->Apply(set_clock)->Unit(benchmark::kMillisecond); }
 

@@ -21,9 +21,9 @@ struct LayerForward {
   double flop() const { return real(x.extent(1)) * flop_per_token<M>(layer.config()); }
 
   Rng rng;
-  Layer<M> layer;
+  Ttt<M> layer;
   Tensor<float, 3> x, y;  // [1, tokens, hidden_size]
-  LayerState<M> stream;
+  TttState<M> stream;
   Workspace work;
 };
 

@@ -7,9 +7,9 @@
 namespace ttt::bench {
 
 /// About three million parameters over bytes.
-inline Model small_model(LayerType type) {
+inline Model small_model(SequenceType type) {
   Rng rng(1);
-  return Model({.vocab_size = 256, .hidden_size = 256, .num_layers = 4, .num_heads = 4, .layer_type = type}, rng);
+  return Model({.vocab_size = 256, .hidden_size = 256, .num_layers = 4, .num_heads = 4, .sequence_type = type}, rng);
 }
 
 }  // namespace ttt::bench

@@ -12,7 +12,7 @@ namespace {
 
 /// Forward, backward and AdamW. The products are counted: those of the forward pass, and twice as many for their
 /// adjoints. Of bytes, those of dense weights: read by both passes, and seven numbers for each in AdamW.
-void train(benchmark::State& state, LayerType type) {
+void train(benchmark::State& state, SequenceType type) {
   constexpr Index window = 256;
   Model model = small_model(type);
   const ModelConfig model_config = model.config();
@@ -32,8 +32,8 @@ void train(benchmark::State& state, LayerType type) {
 
 void settings(benchmark::internal::Benchmark* b) { b->Apply(set_clock)->Unit(benchmark::kMillisecond); }
 
-BENCHMARK_CAPTURE(train, linear, LayerType::linear)->Name("train/linear/256x4")->Apply(settings);
-BENCHMARK_CAPTURE(train, mlp, LayerType::mlp)->Name("train/mlp/256x4")->Apply(settings);
+BENCHMARK_CAPTURE(train, linear, SequenceType::linear)->Name("train/linear/256x4")->Apply(settings);
+BENCHMARK_CAPTURE(train, mlp, SequenceType::mlp)->Name("train/mlp/256x4")->Apply(settings);
 
 }  // namespace
 }  // namespace ttt::bench

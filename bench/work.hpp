@@ -2,9 +2,7 @@
 // How much useful work there is in a layer or a model: arithmetic, counted once, and bytes that must be read.
 #pragma once
 
-#include "ttt/inner/linear.hpp"
-#include "ttt/inner/mlp.hpp"
-#include "ttt/sequence/ttt/config.hpp"
+#include "ttt/model/config.hpp"
 
 namespace ttt::bench {
 
@@ -18,7 +16,7 @@ inline double real(Index n) { return static_cast<double>(n); }
 template <InnerModel M>
 double inner_flop(Index head_dim, Index b) {
   double flop = 0;
-  for (const AffineShape& map : M::shapes(head_dim)) {
+  for (const inner::AffineShape& map : M::shapes(head_dim)) {
     flop += (flop == 0 ? 6 : 8) * real(map.in * map.out) + real(map.in + map.out) * real(b + 1);
   }
   return flop;
@@ -28,23 +26,23 @@ double inner_flop(Index head_dim, Index b) {
 template <InnerModel M>
 double inner_weights(Index head_dim) {
   double weights = 0;
-  for (const AffineShape& map : M::shapes(head_dim)) weights += real(map.in * map.out);
+  for (const inner::AffineShape& map : M::shapes(head_dim)) weights += real(map.in * map.out);
   return weights;
 }
 
 /// Weights of q, k, v, output and rate projections; each takes 2 FLOP for every token.
-inline double dense_weights(const LayerConfig& config) {
+inline double dense_weights(const TttConfig& config) {
   return 4 * real(config.hidden_size * config.hidden_size) + real(config.hidden_size * config.num_heads);
 }
 
 template <InnerModel M>
-double flop_per_token(const LayerConfig& config) {
+double flop_per_token(const TttConfig& config) {
   return 2 * dense_weights(config) + real(config.num_heads) * inner_flop<M>(config.head_dim(), config.mini_batch_size);
 }
 
 /// Bytes that one token of each of `batch` streams must read: the dense weights once, inner weights for every stream.
 template <InnerModel M>
-double bytes_per_step(const LayerConfig& config, Index batch) {
+double bytes_per_step(const TttConfig& config, Index batch) {
   const double inner = real(config.num_heads) * inner_weights<M>(config.head_dim());
   return sizeof(typename M::Scalar) * (dense_weights(config) + real(batch) * inner);
 }
@@ -60,12 +58,12 @@ inline double dense_weights(const ModelConfig& config) {
 template <class F>
 double over_heads(const ModelConfig& config, const F& of_head) {
   const double heads = real(config.num_layers * config.num_heads);
-  return heads * (config.layer_type == LayerType::linear ? of_head.template operator()<LinearModel<float>>()
-                                                         : of_head.template operator()<MlpModel<float>>());
+  return heads * (config.sequence_type == SequenceType::linear ? of_head.template operator()<inner::Linear<float>>()
+                                                               : of_head.template operator()<inner::Mlp<float>>());
 }
 
 inline double flop_per_token(const ModelConfig& config) {
-  const LayerConfig layer = config.layer();
+  const TttConfig layer = config.layer();
   return 2 * dense_weights(config) +
          over_heads(config, [&]<class M>() { return inner_flop<M>(layer.head_dim(), layer.mini_batch_size); });
 }

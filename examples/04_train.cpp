@@ -12,9 +12,9 @@ int main() {
 
   ttt::Rng rng(3);
   ttt::Model model({.vocab_size = 256, .hidden_size = 64, .num_layers = 2, .num_heads = 2}, rng);
-  std::cout << model.params().size() << " parameters\n";
+  std::cout << ttt::parameter_count(model.params()) << " parameters\n";
 
-  ttt::TrainerConfig config = ttt::paper_recipe(ttt::LayerType::linear, /*steps=*/150);
+  ttt::TrainerConfig config = ttt::paper_recipe(ttt::SequenceType::linear, /*steps=*/150);
   config.batch_size = 4;
   config.learning_rate.peak_lr = 1e-2;
   ttt::Trainer<float> trainer(std::move(model), ttt::TextWindows(ttt::bytes(text), /*length=*/64, /*seed=*/1), config);

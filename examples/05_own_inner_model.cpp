@@ -12,7 +12,9 @@ struct ThreeLayers {
   using Scalar = float;
   static constexpr std::size_t depth = 3;
   static constexpr double default_base_lr = 0.1;
-  static std::array<ttt::AffineShape, depth> shapes(ttt::Index D) { return {{{D, 2 * D}, {2 * D, 2 * D}, {2 * D, D}}}; }
+  static std::array<ttt::inner::AffineShape, depth> shapes(ttt::Index D) {
+    return {{{D, 2 * D}, {2 * D, 2 * D}, {2 * D, D}}};
+  }
 
   // phi(z) = max(z, 0)^2, phi' = 2 max(z, 0), phi'' = 2 where z > 0
   using In = ttt::View<const float>;
@@ -29,7 +31,7 @@ struct ThreeLayers {
 
 int main() {
   ttt::Rng rng(5);
-  using Layer = ttt::Layer<ttt::Chain<ThreeLayers>>;
+  using Layer = ttt::Ttt<ttt::inner::Chain<ThreeLayers>>;
   Layer layer({.hidden_size = 64, .num_heads = 2, .mini_batch_size = 8}, rng);
   const auto x = ttt::normal<float>({1, 30, 64}, rng);
   // It streams: token by token gives the bits of the whole sequence.

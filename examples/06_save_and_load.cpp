@@ -9,7 +9,8 @@
 int main() {
   ttt::Rng rng(9);
   const ttt::Model model(
-      {.vocab_size = 100, .hidden_size = 32, .num_layers = 2, .num_heads = 2, .layer_type = ttt::LayerType::mlp}, rng);
+      {.vocab_size = 100, .hidden_size = 32, .num_layers = 2, .num_heads = 2, .sequence_type = ttt::SequenceType::mlp},
+      rng);
   const std::filesystem::path directory = "ttt-example-model";  // in the working directory
   ttt::save(model, directory);                                  // replaces the directory as a whole, or not at all
   const ttt::Model loaded = ttt::load(directory);

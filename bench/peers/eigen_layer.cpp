@@ -48,7 +48,7 @@ class EigenLayer {
     rate_.noalias() = x * rate_weight_.transpose();
     rate_.rowwise() += rate_bias_;
     rate_.array() = rate_factor_ / (1 + (-rate_.array()).exp());
-    for (Index h = 0; h < H_; ++h) walk(h);
+    for (Index h = 0; h < H_; ++h) scan(h);
     layer_norm(heads_, post_norm_, Q_);
     y.noalias() = Q_ * o_.transpose();
   }
@@ -72,7 +72,7 @@ class EigenLayer {
     }
   }
 
-  void walk(Index h) {
+  void scan(Index h) {
     plain::Linear inner({Start{W1_.data() + h * D_ * D_, b1_.data() + h * D_, D_, D_}}, b_);
     const Vector rate = rate_.col(h);
     const auto part = [&](Matrix& rows, Index t) { return rows.block(t, h * D_, b_, D_); };

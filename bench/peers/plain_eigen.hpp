@@ -84,7 +84,7 @@ inline void cross_entropy(Out logits, const std::int32_t* target, float factor, 
   }
 }
 
-inline void adamw(const AdamwStep& step, const In& gradient, Out p, Out m, Out v) {
+inline void adamw(const ops::AdamwStep& step, const In& gradient, Out p, Out m, Out v) {
   const auto real = [](double x) { return static_cast<float>(x); };
   const auto g = gradient.array() * real(step.gradient_factor);
   m.array() = real(step.beta1) * m.array() + real(1 - step.beta1) * g;

@@ -13,7 +13,7 @@
 namespace ttt::bench {
 namespace {
 
-using Linear = LinearModel<float>;
+using Linear = inner::Linear<float>;
 
 /// Lines of 64 bytes in which two tensors of one shape differ, in bytes.
 template <class Tensor>
@@ -38,14 +38,15 @@ Spread moved_bytes() {
   std::vector<double> all;
   for (Index t = 0; t < one.layer.config().mini_batch_size; ++t) {
     fill_normal<float>({one.x.data(), {D}}, 1, one.rng);
-    StreamState<Linear> before = one.stream.streams[0];
+    TttStream<Linear> before = one.stream.streams[0];
     one.run();
     double bytes = sizeof(float) * real(4 * D + 1);
     for (const auto& map : before.maps) {
       bytes += sizeof(float) * real(map.W.size() + map.b.size() + t * (map.X.extent(2) + map.G.extent(2)));
     }
-    StreamState<Linear>::visit([&](const std::string&, auto& a, auto& b) { bytes += changed_bytes(a, b); }, before,
-                               one.stream.streams[0]);
+    TttStream<Linear>::visit(
+        detail::tensors_only([&](const std::string&, auto& a, auto& b) { bytes += changed_bytes(a, b); }), before,
+        one.stream.streams[0]);
     all.push_back(bytes);
   }
   double sum = 0;
@@ -70,7 +71,7 @@ class Decoder {
 
  private:
   const Model& model_;
-  Tensor<Token, 2> token_{{1, 1}};
+  Tensor<Token, 2> token_{Shape<2>{1, 1}};
   Tensor<float, 2> logits_{{1, model_.config().vocab_size}};
   ModelState<float> stream_ = model_.start(1);
   Workspace work_;
@@ -78,18 +79,18 @@ class Decoder {
 
 /// A language model of 125 million parameters, valid until another type is asked for: making one takes seconds, so the
 /// last one is kept.
-const Model& model_of(LayerType type) {
+const Model& model_of(SequenceType type) {
   static std::optional<Model> last;
-  if (!last || last->config().layer_type != type) {
+  if (!last || last->config().sequence_type != type) {
     Rng rng(1);
     set_threads(2);
-    last.emplace(ModelConfig{.hidden_size = 768, .num_layers = 12, .num_heads = 12, .layer_type = type}, rng);
+    last.emplace(ModelConfig{.hidden_size = 768, .num_layers = 12, .num_heads = 12, .sequence_type = type}, rng);
     set_threads(1);
   }
   return *last;
 }
 
-Spread tokens_per_second(LayerType type) {
+Spread tokens_per_second(SequenceType type) {
   Decoder decoder(model_of(type));
   std::vector<double> all;
   repeat(2, [&] { all.push_back(Decoder::tokens / time_of(thread_seconds, [&] { decoder.run(); })); });
@@ -97,7 +98,7 @@ Spread tokens_per_second(LayerType type) {
 }
 
 /// The rate with weights in this format over that with weights in full precision.
-Spread gain(LayerType type, WeightFormat format) {
+Spread gain(SequenceType type, WeightFormat format) {
   const Model& model = model_of(type);
   Model smaller = model.clone();
   convert(smaller.params(), format);
@@ -110,7 +111,7 @@ Spread gain(LayerType type, WeightFormat format) {
 
 void add_decode_rows(std::vector<Row>& rows) {
   rows.push_back({"decode_bytes", "bytes for a token in a head", moved_bytes});
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     const std::string row = "decode_" + std::string(name(type)) + "_125m";
     rows.push_back({row, "tokens/s", [=] { return tokens_per_second(type); }});
     for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::q8}) {

@@ -12,14 +12,15 @@ namespace ttt::bench {
 namespace {
 
 Spread over_eigen() {
-  using Inner = LinearModel<float>;
+  using Inner = inner::Linear<float>;
   LayerForward<Inner> ours(768, 12, 2048);
-  const LayerConfig& config = ours.layer.config();
-  const LayerParams<Inner>& p = ours.layer.params();
+  const TttConfig& config = ours.layer.config();
+  const TttParams<Inner>& p = ours.layer.params();
   const Tensor<float, 2> q = p.q_proj.tensor(), k = p.k_proj.tensor(), v = p.v_proj.tensor(), o = p.o_proj.tensor(),
-                         rotary = rotary_table<float>(config.mini_batch_size, config.head_dim(), config.rope_theta);
+                         rotary =
+                             ops::rotary_table<float>(config.mini_batch_size, config.head_dim(), config.rope_theta);
   Tensor<float, 1> scale({config.mini_batch_size});
-  token_scale<float>(p.learnable_token_idx, scale);
+  inner::token_scale<float>(p.learnable_token_idx, scale);
   EigenLayer* eigens = eigen_layer_new({.hidden_size = config.hidden_size,
                                         .num_heads = config.num_heads,
                                         .mini_batch_size = config.mini_batch_size,
@@ -29,7 +30,7 @@ Spread over_eigen() {
                                         .o = o.data(),
                                         .rate_weight = p.learnable_ttt_lr_weight.data(),
                                         .rate_bias = p.learnable_ttt_lr_bias.data(),
-                                        .rate_factor = rate_factor<float>(*config.base_lr, 1, config.head_dim()),
+                                        .rate_factor = inner::rate_factor<float>(*config.base_lr, 1, config.head_dim()),
                                         .scale = scale.data(),
                                         .rotary = rotary.data(),
                                         .inner_norm_weight = p.ttt_norm_weight.data(),

@@ -10,8 +10,8 @@
 namespace ttt::bench {
 namespace {
 
-using Linear = LinearModel<float>;
-using Mlp = MlpModel<float>;
+using Linear = inner::Linear<float>;
+using Mlp = inner::Mlp<float>;
 
 constexpr Index tokens = 2048;
 

@@ -21,7 +21,7 @@ Spread many_rows(Index size) {
   Rng rng(2);
   const Tensor<float, 2> x = normal<float>({rows, size}, rng);
   Tensor<float, 2> y({rows, size});
-  return share_of_peak(widest(), 2 * real(rows * size * size), [&] { project(x, W, y.view()); });
+  return share_of_peak(widest(), 2 * real(rows * size * size), [&] { ops::project(x, W, y.view()); });
 }
 
 /// Through matrices of 2048 x 2048, 16 MiB each, more of them than caches hold. The read is of the very same memory, as
@@ -39,7 +39,7 @@ Spread one_row() {
         for (const Dense<float>& W : all) read(reinterpret_cast<const std::byte*>(W.values().data()), bytes);
       },
       [&] {
-        for (const Dense<float>& W : all) project(x, W, y.view());
+        for (const Dense<float>& W : all) ops::project(x, W, y.view());
       });
 }
 

@@ -10,16 +10,16 @@ namespace {
 template <InnerModel M>
 Spread backward_over_forward() {
   LayerForward<M> forward(768, 12, 2048);
-  const Layer<M>& layer = forward.layer;
+  const Ttt<M>& layer = forward.layer;
   const Tensor<float, 3> dy = normal<float>(forward.x.shape(), forward.rng);
   Tensor<float, 3> dx(dy.shape());
-  LayerParams<M> gradient = LayerParams<M>::zeros(layer.config());
-  LayerTape<M> tape;
-  LayerState<M> stream = layer.start(1);
+  TttParams<M> gradient = TttParams<M>::zeros(layer.config());
+  TttTape<M> tape;
+  TttState<M> stream = layer.start(1);
   Workspace work;
   layer.forward(forward.x, stream, tape, work, forward.y);
   const auto backward = [&] {
-    LayerState<M> d_stream = layer.zeros(1);
+    TttState<M> d_stream = layer.zeros(1);
     layer.backward(tape, dy, d_stream, work, dx, gradient);
     layer.start_vjp(d_stream, work, gradient);
   };
@@ -29,16 +29,16 @@ Spread backward_over_forward() {
 template <InnerModel M>
 Spread state_share() {
   LayerForward<M> forward(768, 12, 8192);
-  LayerTape<M> tape;
+  TttTape<M> tape;
   forward.layer.forward(forward.x, forward.stream, tape, forward.work, forward.y);
-  return exactly(real(tape.inner_weight_bytes()) / real(tape.bytes()));
+  return exactly(real(tape.record().inner_weight_bytes()) / real(tape.bytes()));
 }
 
 }  // namespace
 
 void add_training_rows(std::vector<Row>& rows) {
-  using Linear = LinearModel<float>;
-  using Mlp = MlpModel<float>;
+  using Linear = inner::Linear<float>;
+  using Mlp = inner::Mlp<float>;
   rows.push_back({"backward_linear_768", "of forward's time", backward_over_forward<Linear>});
   rows.push_back({"backward_mlp_768", "of forward's time", backward_over_forward<Mlp>});
   rows.push_back({"training_state_share_linear", "of the tape's bytes", state_share<Linear>});

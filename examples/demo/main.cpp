@@ -46,8 +46,8 @@ void run(const Options& options) {
   const Plan plan = options.steps ? Plan{*options.steps, std::numeric_limits<double>::infinity()}
                                   : plan_training(watch, 60 * options.minutes, options.layer, training_text, passages);
   Twins twins(options.layer, training_text, options.seed, plan.steps);
-  std::cout << "Model: TTT-" << (options.layer == ttt::LayerType::linear ? "Linear" : "MLP") << ", "
-            << twins.learning().params().size() << " parameters\n"
+  std::cout << "Model: TTT-" << (options.layer == ttt::SequenceType::linear ? "Linear" : "MLP") << ", "
+            << ttt::parameter_count(twins.learning().params()) << " parameters\n"
             << "Training: " << plan.steps << " steps of " << batch_size << " sequences of " << trained_length
             << " bytes; as many for a twin whose inner learning rate is 0" << std::endl;
 

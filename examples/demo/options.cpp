@@ -32,8 +32,8 @@ Number parse_number(const std::string& option, const std::string& text, Number l
   return number;
 }
 
-ttt::LayerType parse_layer(const std::string& text) {
-  for (const ttt::LayerType type : {ttt::LayerType::linear, ttt::LayerType::mlp}) {
+ttt::SequenceType parse_layer(const std::string& text) {
+  for (const ttt::SequenceType type : {ttt::SequenceType::linear, ttt::SequenceType::mlp}) {
     if (text == ttt::name(type)) return type;
   }
   throw UsageError("--layer: expected linear or mlp, found '" + text + "'");

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ttt/base/error.hpp"
-#include "ttt/sequence/ttt/config.hpp"
+#include "ttt/model/config.hpp"
 
 namespace demo {
 
@@ -23,7 +23,7 @@ struct Options {
   std::optional<ttt::Index> steps;  // train for exactly so many instead
   std::filesystem::path out = "ttt-demo-model";
   ttt::Index seed = 1;
-  ttt::LayerType layer = ttt::LayerType::linear;
+  ttt::SequenceType layer = ttt::SequenceType::linear;
   bool help = false;
 };
 

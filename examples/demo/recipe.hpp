@@ -21,18 +21,18 @@ inline constexpr double temperature = 0.8;
 
 /// A small model of bytes on the Transformer backbone: its TTT layers alone look back, so what the twin lacks is all
 /// that they remember.
-inline ttt::ModelConfig model_config(ttt::LayerType layer) {
+inline ttt::ModelConfig model_config(ttt::SequenceType layer) {
   return {.vocab_size = 256,
           .hidden_size = 128,
           .num_layers = 4,
           .num_heads = 4,
-          .layer_type = layer,
+          .sequence_type = layer,
           .bos_token_id = {},
           .eos_token_id = {}};
 }
 
 /// The paper's recipe, with a rate for a model of this size.
-inline ttt::TrainerConfig trainer_config(ttt::LayerType layer, Index steps, double inner_lr) {
+inline ttt::TrainerConfig trainer_config(ttt::SequenceType layer, Index steps, double inner_lr) {
   ttt::TrainerConfig config = ttt::paper_recipe(layer, steps);
   config.batch_size = batch_size;
   config.learning_rate.peak_lr = 6e-3;

@@ -11,7 +11,7 @@ namespace demo {
 
 namespace {
 
-ttt::Trainer<float> trainer(ttt::LayerType layer, const std::vector<ttt::Token>& text, Index seed, Index steps,
+ttt::Trainer<float> trainer(ttt::SequenceType layer, const std::vector<ttt::Token>& text, Index seed, Index steps,
                             double inner_lr) {
   const auto random_seed = static_cast<std::uint64_t>(seed);
   ttt::Rng rng(random_seed);
@@ -21,12 +21,12 @@ ttt::Trainer<float> trainer(ttt::LayerType layer, const std::vector<ttt::Token>&
 
 }  // namespace
 
-Twins::Twins(ttt::LayerType layer, const std::vector<ttt::Token>& text, Index seed, Index steps)
+Twins::Twins(ttt::SequenceType layer, const std::vector<ttt::Token>& text, Index seed, Index steps)
     : learning_(trainer(layer, text, seed, steps, 1)), frozen_(trainer(layer, text, seed, steps, 0)) {}
 
 double Twins::bits(ttt::Trainer<float>& trainer) { return trainer.step().loss / std::numbers::ln2; }
 
-Plan plan_training(const Stopwatch& watch, double seconds, ttt::LayerType layer, const std::vector<ttt::Token>& text,
+Plan plan_training(const Stopwatch& watch, double seconds, ttt::SequenceType layer, const std::vector<ttt::Token>& text,
                    const Passages& passages) {
   Twins twins(layer, text, /*seed=*/0, /*steps=*/1);
   twins.step();  // allocates

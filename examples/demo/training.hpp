@@ -14,7 +14,7 @@ namespace demo {
 /// what they read. Same initial parameters, same windows in the same order, same number of steps.
 class Twins {
  public:
-  Twins(ttt::LayerType layer, const std::vector<ttt::Token>& text, Index seed, Index steps);
+  Twins(ttt::SequenceType layer, const std::vector<ttt::Token>& text, Index seed, Index steps);
 
   /// One step of each.
   struct Losses {
@@ -37,7 +37,7 @@ struct Plan {
 };
 
 /// As many steps as fit in the time, from the speed of a few that are thrown away. Leaves time for the report.
-Plan plan_training(const Stopwatch& watch, double seconds, ttt::LayerType layer, const std::vector<ttt::Token>& text,
+Plan plan_training(const Stopwatch& watch, double seconds, ttt::SequenceType layer, const std::vector<ttt::Token>& text,
                    const Passages& passages);
 
 struct Trained {

@@ -3,3 +3,4 @@
 #pragma once
 
 #include "ttt/interop/eigen.hpp"
+#include "ttt/layer.hpp"

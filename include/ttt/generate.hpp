@@ -3,3 +3,4 @@
 #pragma once
 
 #include "ttt/model/generator.hpp"
+#include "ttt/text/bytes.hpp"

@@ -2,4 +2,5 @@
 // Door to the layers: `ttt::TttLinear`, `ttt::TttMlp` and what they are made with.
 #pragma once
 
-#include "ttt/sequence/ttt/layer.hpp"
+#include "ttt/sequence/attention/attention.hpp"
+#include "ttt/sequence/ttt/ttt.hpp"

@@ -73,7 +73,7 @@ void fill_normal(View<T, 1> x, double deviation, Rng& rng) {
     starts.push_back(rng);
     for (Index i = 0; i < 2 * size(task); ++i) rng.next();
   }
-  parallel_for(tasks, workers(tasks, operations * static_cast<double>(x.size())), [&](Index task, Index) {
+  parallel_for(tasks, detail::worker_count(tasks, operations * static_cast<double>(x.size())), [&](Index task, Index) {
     Rng start = starts[static_cast<std::size_t>(task)];
     for (Index i = 0; i < size(task); ++i) x[task * piece + i] = static_cast<T>(deviation * next_normal(start));
   });

@@ -2,7 +2,7 @@
 // Arithmetic of the inner learning rate, compiled here so that no user's flags can change it.
 #include "ttt/inner/token_scale.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 template <class T>
 void token_scale(View<const T, 1> offset, View<T, 1> scale) {
@@ -31,4 +31,4 @@ template TTT_EXPORT void token_scale_vjp(View<const double, 1>, View<const doubl
 template TTT_EXPORT float rate_factor<float>(double, double, Index);
 template TTT_EXPORT double rate_factor<double>(double, double, Index);
 
-}  // namespace ttt
+}  // namespace ttt::inner

@@ -58,17 +58,22 @@ void check_sizes(const ModelConfig& config, const ModelTensors& tensors, const s
                              ": expected shape ", to_string(shape), " by the configuration, found ",
                              to_string(tensors.info(name).shape));
   };
-  const std::string last = "model.layers." + std::to_string(config.num_layers - 1) + ".";
-  expect("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  expect(last + "mlp.gate_proj.weight", {*config.intermediate_size, config.hidden_size});
-  if (config.ablation.token_scale) expect(last + "seq_modeling_block.learnable_token_idx", {config.mini_batch_size});
-  if (config.share_qk) {
-    expect(last + "seq_modeling_block.conv_q.weight", {config.hidden_size, 1, config.conv_kernel});
-  }
-  if (config.pre_conv) expect(last + "conv.conv.weight", {config.hidden_size, 1, config.conv_kernel});
   require<CheckpointError>(static_cast<Index>(tensors.names().size()) > config.num_layers, directory.string(),
                            ": expected tensors of ", config.num_layers, " layers, found ", tensors.names().size(),
                            " tensors");
+  const std::string last = "model.layers." + std::to_string(config.num_layers - 1) + ".";
+  expect("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
+  expect(last + "mlp.gate_proj.weight", {*config.intermediate_size, config.hidden_size});
+  for (Index i = 0; i < config.num_layers; ++i) {
+    const std::string prefix = "model.layers." + std::to_string(i) + ".seq_modeling_block.";
+    sequence::with_config<float>(config.block(i), [&](auto, const auto& layer) {
+      if constexpr (std::is_same_v<decltype(layer), const TttConfig&>) {
+        if (layer.parts.token_scale) expect(prefix + "learnable_token_idx", {layer.mini_batch_size});
+        if (layer.share_qk) expect(prefix + "conv_q.weight", {layer.hidden_size, 1, layer.conv_kernel});
+      }
+    });
+  }
+  if (config.pre_conv) expect(last + "conv.conv.weight", {config.hidden_size, 1, config.conv_kernel});
 }
 
 }  // namespace

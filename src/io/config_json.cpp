@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// config.json: one list of keys, walked by a reader and by a writer.
+// config.json: the keys of a configuration, visited by a reader and by a writer.
 #include "io/config_json.hpp"
 
 #include <limits>
@@ -15,41 +15,9 @@ namespace {
 
 using nlohmann::json;
 
-template <class Visitor, class Config>
-void visit_keys(Visitor& visit, Config& c) {
-  visit("vocab_size", c.vocab_size);
-  visit("hidden_size", c.hidden_size);
-  visit("intermediate_size", c.intermediate_size);
-  visit("num_hidden_layers", c.num_layers);
-  visit("num_attention_heads", c.num_heads);
-  visit("ttt_layer_type", c.layer_type);
-  visit("ttt_base_lr", c.base_lr);
-  visit("mini_batch_size", c.mini_batch_size);
-  visit("rope_theta", c.rope_theta);
-  visit("conv_kernel", c.conv_kernel);
-  visit("share_qk", c.share_qk);
-  visit("use_gate", c.use_gate);
-  visit("pre_conv", c.pre_conv);
-  visit("tie_word_embeddings", c.tie_word_embeddings);
-  visit("rms_norm_eps", c.rms_norm_eps);
-  visit("initializer_range", c.initializer_range);
-  visit("pad_token_id", c.pad_token_id);
-  visit("bos_token_id", c.bos_token_id);
-  visit("eos_token_id", c.eos_token_id);
-}
-
-template <class Visitor, class Switches>
-void visit_switches(Visitor& visit, Switches& a) {
-  visit("inner_norm", a.inner_norm);
-  visit("inner_residual", a.inner_residual);
-  visit("inner_bias", a.inner_bias);
-  visit("rotary", a.rotary);
-  visit("learned_rate", a.learned_rate);
-  visit("token_scale", a.token_scale);
-  visit("learned_w0", a.learned_w0);
-}
-
-constexpr const char* ablation_key = "ttt_ablation";
+constexpr const char* blocks_key = "sequence_layers";
+constexpr const char* official_type = "ttt";
+constexpr const char* hybrid_type = "ttt_hybrid";  // of models that the official implementation does not know
 
 /// Sets each field whose key is there, and leaves the others.
 class Reader {
@@ -79,20 +47,51 @@ class Reader {
     if (find(key) != nullptr) (*this)(key, field.emplace());
   }
 
-  void operator()(const char* key, std::optional<std::int32_t>& id) {
+  void operator()(const char* key, std::optional<Token>& id) {
     const json* value = find(key);
     if (value == nullptr) return;
     id.reset();
     if (!value->is_null()) {
-      id = static_cast<std::int32_t>(integer(key, *value, 0, std::numeric_limits<std::int32_t>::max()));
+      id = static_cast<Token>(integer(key, *value, 0, std::numeric_limits<Token>::max()));
     }
   }
 
-  void operator()(const char* key, LayerType& type) {
+  void operator()(const char* key, SequenceType& type) {
     const json* value = find(key);
     if (value == nullptr) return;
     check(*value == "linear" || *value == "mlp", key, "\"linear\" or \"mlp\"", *value);
-    type = *value == "mlp" ? LayerType::mlp : LayerType::linear;
+    type = *value == "mlp" ? SequenceType::mlp : SequenceType::linear;
+  }
+
+  /// One entry of the list of layers: a name, or an object with what differs from the model's own configuration.
+  SequenceConfig layer(const ModelConfig& model) {
+    const json* type_name = object_.is_string() ? &object_ : find("type");
+    const auto type = type_name != nullptr && type_name->is_string()
+                          ? sequence_type(type_name->get_ref<const std::string&>())
+                          : std::optional<SequenceType>();
+    require<CheckpointError>(type.has_value(), where_, ": expected a type of layer, found ", excerpt(object_));
+    return sequence::with<float>(*type, [&]<class S, std::size_t number>(sequence::At<S, number>) {
+      auto config = model.layer<S>();
+      if (object_.is_object()) {
+        S::Config::visit([&](const char* key, auto& field) { (*this)(key, field); }, config);
+        for (const auto& [key, value] : object_.items()) {
+          require<CheckpointError>(seen_.contains(key), where_, ": expected keys of such a layer only, found \"", key,
+                                   "\"");
+        }
+      }
+      return SequenceConfig(*type, sequence::AnyConfig(std::in_place_index<number>, config));
+    });
+  }
+
+  void operator()(const char* key, std::vector<SequenceConfig>& blocks, const ModelConfig& model) {
+    const json* value = find(key);
+    if (value == nullptr) return;
+    check(value->is_array() && !value->empty(), key, "an array of layers", *value);
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      const json& entry = (*value)[i];
+      check(entry.is_string() || entry.is_object(), key, "layers by name or as objects", entry);
+      blocks.push_back(Reader(entry, where_ + ": " + key + "[" + std::to_string(i) + "]").layer(model));
+    }
   }
 
   /// A key that leaves no choice.
@@ -100,13 +99,13 @@ class Reader {
     if (const json* value = find(key)) check(*value == expected, key, json(expected).dump(), *value);
   }
 
-  void operator()(const char* key, Ablation& switches) {
+  void operator()(const char* key, Parts& switches) {
     const json* value = find(key);
     if (value == nullptr) return;
     check(value->is_object(), key, "an object", *value);
     Reader inside(*value, where_ + ": " + key);
-    visit_switches(inside, switches);
-    for (const auto& [name, ignored] : value->items()) {
+    Parts::visit([&](const char* name, bool& on) { inside(name, on); }, switches);
+    for (const auto& [name, unused] : value->items()) {
       check(inside.seen_.contains(name), key, "switches of the layer only", json(name));
     }
   }
@@ -140,7 +139,16 @@ class Writer {
  public:
   explicit Writer(json& object) : object_(object) {}
 
-  void operator()(const char* key, LayerType type) { object_[key] = name(type); }
+  void operator()(const char* key, SequenceType type) { object_[key] = name(type); }
+
+  /// The switches that are off.
+  void operator()(const char* key, const Parts& parts) {
+    Parts::visit(
+        [&](const char* part, bool on) {
+          if (!on) object_[key][part] = false;
+        },
+        parts);
+  }
 
   template <class T>
   void operator()(const char* key, const T& field) {
@@ -156,18 +164,24 @@ class Writer {
   json& object_;
 };
 
-/// Writes the switches that are off.
-class AblationWriter {
- public:
-  explicit AblationWriter(json& object) : object_(object) {}
-
-  void operator()(const char* key, bool on) {
-    if (!on) object_[ablation_key][key] = false;
+/// The list of a hybrid's layers: by name, or with what differs from the model's own configuration.
+json layers_of(const ModelConfig& model) {
+  json all = json::array();
+  for (const SequenceConfig& block : model.blocks) {
+    sequence::with_config<float>(block, [&]<class S, std::size_t number>(sequence::At<S, number>, const auto& config) {
+      json entry = {{"type", name(block.type)}};
+      const auto usual = S::resolved(model.layer<S>());
+      S::Config::visit(
+          [&](const char* key, const auto& field, const auto& usual_field) {
+            Writer writer(entry);
+            if (!(field == usual_field)) writer(key, field);
+          },
+          config, usual);
+      all.push_back(entry.size() == 1 ? entry["type"] : entry);
+    });
   }
-
- private:
-  json& object_;
-};
+  return all;
+}
 
 const char* torch_dtype(Dtype stored) {
   switch (stored) {
@@ -195,10 +209,10 @@ ModelConfig read_config(const std::filesystem::path& file) {
   config.intermediate_size = 5504;  // what the official implementation takes for an absent key, whatever
   config.base_lr = 1.0;             // the width and the inner model
   Reader reader(object, where);
-  reader.require_value("model_type", "ttt");
+  reader.require_value("model_type", object.contains(blocks_key) ? hybrid_type : official_type);
   reader.require_value("hidden_act", "silu");
-  visit_keys(reader, config);
-  reader(ablation_key, config.ablation);
+  ModelConfig::visit([&](const char* key, auto& field) { reader(key, field); }, config);
+  reader(blocks_key, config.blocks, config);
   try {
     validate(config);
   } catch (const ConfigError& e) {
@@ -208,21 +222,27 @@ ModelConfig read_config(const std::filesystem::path& file) {
 }
 
 void write_config(const std::filesystem::path& file, const ModelConfig& config, Dtype stored) {
-  const ModelConfig written = resolved(config);
+  ModelConfig written = resolved(config);
+  const bool official = written.blocks.empty() &&
+                        (written.sequence_type == SequenceType::linear || written.sequence_type == SequenceType::mlp);
   json object = {
       {"architectures", {"TTTForCausalLM"}},
       {"hidden_act", "silu"},
       {"max_position_embeddings", 2048},  // this and the last three: read, without effect on what a model computes
-      {"model_type", "ttt"},
+      {"model_type", official ? official_type : hybrid_type},
       {"torch_dtype", torch_dtype(stored)},
       {"pretraining_tp", 1},
       {"scan_checkpoint_group_size", 0},
       {"use_cache", false},
   };
-  Writer writer(object);
-  visit_keys(writer, written);
-  AblationWriter ablation_writer(object);
-  visit_switches(ablation_writer, written.ablation);
+  ModelConfig::visit([writer = Writer(object)](const char* key, const auto& field) mutable { writer(key, field); },
+                     written);
+  if (!official) {
+    if (written.blocks.empty()) written.blocks = {written.block(0)};
+    object.erase("architectures");
+    object.erase("ttt_layer_type");
+    object[blocks_key] = layers_of(written);
+  }
   write_text(file, object.dump(2) + "\n");
 }
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "ttt/io/safetensors.hpp"
-#include "ttt/sequence/ttt/config.hpp"
+#include "ttt/model/config.hpp"
 
 namespace ttt::detail {
 

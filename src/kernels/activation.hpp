@@ -6,7 +6,7 @@
 #include "kernels/exp.hpp"
 #include "kernels/vectors.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T>
@@ -177,4 +177,4 @@ void sigmoid_vjp(Rows<const T> a, T factor, Rows<const T> d_rate, Rows<T> da) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -4,9 +4,9 @@
 #include "kernels/table.hpp"
 #include "kernels/tables.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 
 constinit const Kernels<float> avx512_float = make_table<float>(Isa::avx512);
 constinit const Kernels<double> avx512_double = make_table<double>(Isa::avx512);
 
-}  // namespace ttt
+}  // namespace ttt::ops

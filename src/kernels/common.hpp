@@ -8,8 +8,8 @@
 // Functions of vectors are always_inline: a vector that goes through memory costs more than what is done to it. (In
 // lanes_scalar.hpp vectors are memory, and their operations are not inlined.) Kernels that call lambdas from several
 // places are `flatten`: a lambda that is not inlined has its rows in memory, and reads them anew after every store. GCC
-// flattens calls within calls too, Clang only those of the function itself: kernels that are called through `Behind` in
-// table.hpp, which is `flatten`, need the attribute all the same.
+// flattens calls within calls too, Clang only those of the function itself: kernels that are called through `ByValue`
+// in table.hpp, which is `flatten`, need the attribute all the same.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 #include "ttt/ops/kernels.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 using Size = std::ptrdiff_t;
@@ -152,4 +152,4 @@ template <int done = 0, class T, int n>
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

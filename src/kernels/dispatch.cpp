@@ -9,7 +9,7 @@
 #include "ttt/base/error.hpp"
 #include "ttt/ops/kernels.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 struct Table {
@@ -95,14 +95,18 @@ const Kernels<T>& kernels() {
 template TTT_EXPORT const Kernels<float>& kernels<float>();
 template TTT_EXPORT const Kernels<double>& kernels<double>();
 
-bool supported(Isa isa) { return find(isa) != nullptr; }
+}  // namespace ttt::ops
 
-Isa active_isa() { return active().isa; }
+namespace ttt {
+
+bool supported(Isa isa) { return ops::find(isa) != nullptr; }
+
+Isa active_isa() { return ops::active().isa; }
 
 void set_isa(Isa isa) {
-  const Table* table = find(isa);
-  require(table != nullptr, "set_isa: expected one of ", supported_names(), ", found ", name(isa));
-  current.store(table, std::memory_order_release);
+  const ops::Table* table = ops::find(isa);
+  require(table != nullptr, "set_isa: expected one of ", ops::supported_names(), ", found ", name(isa));
+  ops::current.store(table, std::memory_order_release);
 }
 
 const char* name(Isa isa) {

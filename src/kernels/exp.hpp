@@ -4,7 +4,7 @@
 
 #include "kernels/vectors.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T>
@@ -87,4 +87,4 @@ template <class T, int n>
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

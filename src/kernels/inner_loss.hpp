@@ -5,7 +5,7 @@
 #include "kernels/common.hpp"
 #include "kernels/norm.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// G = rate (u - mean(u) - z_hat mean(u z_hat)) / rho,  u = weight e,  e = weight z_hat + bias - r, for a block of
@@ -183,4 +183,4 @@ void reconstruction_gradient_vjp(Rows<const T> Z, Rows<const T> target, NormWeig
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -6,7 +6,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 // The mask of the first n lanes begins n before the middle.
@@ -225,4 +225,4 @@ struct Vec<double> {
 };
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

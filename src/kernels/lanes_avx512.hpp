@@ -15,7 +15,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <>
@@ -188,4 +188,4 @@ struct Vec<double> {
 };
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

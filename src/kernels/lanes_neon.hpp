@@ -6,7 +6,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 // NEON has no masked access: the first n lanes of a register, of which it may have fewer, are moved one by one.
@@ -297,4 +297,4 @@ struct Vec<double> {
 };
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -9,7 +9,7 @@
 #include "kernels/common.hpp"
 #include "kernels/panels.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
@@ -161,4 +161,4 @@ struct Vec {
 };
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -7,24 +7,25 @@
 #include "kernels/common.hpp"
 #include "kernels/tile.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// Rows of A from which packing a panel of B pays.
 constexpr Size packing_rows = 32;
 
 /// What else is done with every tile of a product: nothing.
-struct Nothing {
+struct NoEpilogue {
   template <class T, int R, int N, class Part>
-  void finish(Tile<T, R, N>&, Size, Size, Part) const {}
+  void apply(Tile<T, R, N>&, Size, Size, Part) const {}
 };
 
-/// C = start + A B, then more.finish on every tile, for N vectors of columns (C.cols is not used) and as many tiles of
-/// R rows as C has; C begins at row i and column j of the whole. A function of its own: among more variables GCC keeps
-/// addresses or sums in memory. Structs go by reference, as in Kernels.
-template <class T, int R, int N, class Part, class More>
+/// C = start + A B, then epilogue.apply on every tile, for N vectors of columns (C.cols is not used) and as many tiles
+/// of R rows as C has; C begins at row i and column j of the whole. A function of its own: among more variables GCC
+/// keeps addresses or sums in memory. Structs go by reference, as in Kernels.
+template <class T, int R, int N, class Part, class Epilogue>
 [[gnu::noinline]] void product_tiles(const Strided<T>& left, const T* B, Size B_stride, Size k, const T* start,
-                                     Size start_stride, const Rows<T>& C, Part last, const More& more, Size i, Size j) {
+                                     Size start_stride, const Rows<T>& C, Part last, const Epilogue& epilogue, Size i,
+                                     Size j) {
   Strided<T> A = left;
   T* c = C.data;
   const Size C_stride = C.stride;
@@ -32,7 +33,7 @@ template <class T, int R, int N, class Part, class More>
     Tile<T, R, N> tile;
     each_in_tile<T, R, N>([&](int r, int v) { tile.at[r][v] = load_vector<T, N>(start + r * start_stride, v, last); });
     accumulate(tile, A, B, B_stride, k, last);
-    more.finish(tile, i, j, last);
+    epilogue.apply(tile, i, j, last);
     each_in_tile<T, R, N>([&](int r, int v) { store_vector<T, N>(c + r * C_stride, v, tile.at[r][v], last); });
     A.data += R * A.stride;
     start += R * start_stride;
@@ -40,10 +41,10 @@ template <class T, int R, int N, class Part, class More>
   }
 }
 
-/// C (+)= A B + more, or A B^T + more with `transposed`: then panels are packed from rows of B.
-template <class T, int vectors, bool transposed, class More>
-void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
-                    const Rows<T>& C) {
+/// C (+)= A B + epilogue, or A B^T + epilogue with `transposed`: then panels are packed from rows of B.
+template <class T, int vectors, bool transposed, class Epilogue>
+void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to,
+                    const Epilogue& epilogue, const Rows<T>& C) {
   using V = Vec<T>;
   constexpr Size width = vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a panel stays in the first-level cache
@@ -73,45 +74,45 @@ void product_panels(const Rows<const T>& A, const Rows<const T>& B, const T* bia
           product_tiles<T, R, N>(Strided<T>{row(A, i) + p, A.stride, 1}, panel, panel_stride, k, start,
                                  resume ? C.stride : 0, Rows<T>{c, rows, 0, C.stride}, last, rest, i, j);
         };
-        p + k < A.cols ? tiles(Nothing()) : tiles(more);
+        p + k < A.cols ? tiles(NoEpilogue()) : tiles(epilogue);
       });
       p += k;
     } while (p < A.cols);
   });
 }
 
-/// C (+)= A B + more for one row, in panels as wide as the registers allow: the wider, the more B is read as it lies in
-/// memory.
-template <class T, class More>
-void row_product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
-                 const Rows<T>& C) {
+/// C (+)= A B + epilogue for one row, in panels as wide as the registers allow: the wider, the more B is read as it
+/// lies in memory.
+template <class T, class Epilogue>
+void row_product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to,
+                 const Epilogue& epilogue, const Rows<T>& C) {
   using V = Vec<T>;
   static constexpr T zeros[V::row_vectors * V::size] = {};
   each_panel<T, V::row_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
     T* c = C.data + j;
     const T* start = accumulate_to ? c : bias ? bias + j : zeros;
     product_tiles<T, 1, decltype(vectors)::value>(Strided<T>{A.data, A.stride, 1}, B.data + j, B.stride, A.cols, start,
-                                                  0, Rows<T>{c, 1, 0, C.stride}, last, more, 0, j);
+                                                  0, Rows<T>{c, 1, 0, C.stride}, last, epilogue, 0, j);
   });
 }
 
-template <class T, bool transposed, class More>
-void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const More& more,
-             const Rows<T>& C) {
+template <class T, bool transposed, class Epilogue>
+void product(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to,
+             const Epilogue& epilogue, const Rows<T>& C) {
   constexpr int few = Vec<T>::tile_rows(4);
   if constexpr (!transposed) {
-    if (C.rows == 1) return row_product(A, B, bias, accumulate_to, more, C);
+    if (C.rows == 1) return row_product(A, B, bias, accumulate_to, epilogue, C);
   }
   if constexpr (transposed || few > 1) {
     // Few rows need wide tiles for as many sums as the latency of an addition takes.
-    if (C.rows <= few) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, more, C);
+    if (C.rows <= few) return product_panels<T, 4, transposed>(A, B, bias, accumulate_to, epilogue, C);
   }
-  product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, more, C);
+  product_panels<T, Vec<T>::tile_vectors, transposed>(A, B, bias, accumulate_to, epilogue, C);
 }
 
 template <class T>
 void matmul(const Rows<const T>& A, const Rows<const T>& B, const T* bias, bool accumulate_to, const Rows<T>& C) {
-  product<T, false>(A, B, bias, accumulate_to, Nothing(), C);
+  product<T, false>(A, B, bias, accumulate_to, NoEpilogue(), C);
 }
 
 /// C = A B^T, or C += A B^T, as (B A^T)^T, for whole vectors of rows of A and of B.
@@ -120,7 +121,7 @@ void exchanged_product(const Rows<const T>& A, const Rows<const T>& B, bool accu
   using V = Vec<T>;
   constexpr Size W = V::size, depth = 16384 / (W * Size{sizeof(T)});  // so that both rooms stay in the first cache
   static constexpr T zeros[W] = {};
-  alignas(64) T A_room[depth * W], C_room[depth * W];
+  alignas(64) T A_room[depth * W], C_buffer[depth * W];
   for (Size i = 0; i < C.rows; i += W) {
     Size p = 0;
     do {
@@ -130,13 +131,13 @@ void exchanged_product(const Rows<const T>& A, const Rows<const T>& B, bool accu
       for (Size j = 0, n; j < C.cols; j += n) {
         n = min(depth, C.cols - j);
         T* c = row(C, i) + j;
-        if (resume) pack_transposed<T, 1>({c, W, n, C.stride}, C_room);
+        if (resume) pack_transposed<T, 1>({c, W, n, C.stride}, C_buffer);
         each_stretch<V::tile_rows(1)>(n, [&](Size r, Size rows, auto tile_rows) {
           product_tiles<T, decltype(tile_rows)::value, 1>(
-              Strided<T>{row(B, j + r) + p, B.stride, 1}, A_room, W, k, resume ? C_room + r * W : zeros, resume ? W : 0,
-              Rows<T>{C_room + r * W, rows, 0, W}, Whole{}, Nothing(), r, 0);
+              Strided<T>{row(B, j + r) + p, B.stride, 1}, A_room, W, k, resume ? C_buffer + r * W : zeros,
+              resume ? W : 0, Rows<T>{C_buffer + r * W, rows, 0, W}, Whole{}, NoEpilogue(), r, 0);
         });
-        for (Size r = 0; r < n; r += W) pack_square<T, true>({C_room + r * W, W, W, W}, c + r, C.stride);
+        for (Size r = 0; r < n; r += W) pack_square<T, true>({C_buffer + r * W, W, W, W}, c + r, C.stride);
       }
       p += k;
     } while (p < A.cols);
@@ -181,7 +182,7 @@ void matmul_transposed(const Rows<const T>& A, const Rows<const T>& B, bool accu
   if (A.rows % W == 0 && B.rows % W == 0 && A.rows * (A.cols + B.rows) < A.cols * B.rows) {
     return exchanged_product(A, B, accumulate_to, C);
   }
-  product<T, true>(A, B, nullptr, accumulate_to, Nothing(), C);
+  product<T, true>(A, B, nullptr, accumulate_to, NoEpilogue(), C);
 }
 
 /// Rows of A and B whose products are summed before the sum is added to C.
@@ -234,4 +235,4 @@ void add_outer(T alpha, const Rows<const T>& A, const Rows<const T>& B, const Ro
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

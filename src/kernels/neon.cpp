@@ -4,9 +4,9 @@
 #include "kernels/table.hpp"
 #include "kernels/tables.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 
 constinit const Kernels<float> neon_float = make_table<float>(Isa::neon);
 constinit const Kernels<double> neon_double = make_table<double>(Isa::neon);
 
-}  // namespace ttt
+}  // namespace ttt::ops

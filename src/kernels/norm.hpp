@@ -4,10 +4,10 @@
 #pragma once
 
 #include "kernels/common.hpp"
-#include "kernels/row_block.hpp"
+#include "kernels/row_statistics.hpp"
 #include "kernels/rows.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T>
@@ -27,13 +27,13 @@ template <class T>
     each_block<T>(x.rows, [&](Size first, Size count) {
       const Rows<const T> z = some_rows(x, first, count);
       const Normalization<T> to_hat = normalization(z, columns, epsilon);
-      const auto write = [&](auto finish) {
+      const auto write = [&](auto epilogue) {
         for (Size i = 0; i < count; ++i) {
           const V mean = to_hat.mean[i], inverse_rho = to_hat.inverse_rho[i];
           each_vector<T>(columns, [&](Size j, auto part) {
             const V hat = (load(z, i, j, part) - mean) * inverse_rho;
             const V value = V::fma(V::load(norm.weight + j, part), hat, V::load(norm.bias + j, part));
-            store(y, first + i, j, finish(first + i, j, value, part), part);
+            store(y, first + i, j, epilogue(first + i, j, value, part), part);
           });
         }
       };
@@ -143,4 +143,4 @@ template <class T>
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -4,7 +4,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// Adds pieces of a long sum pairwise: call it with the pieces 0, 1, 2 ... in order. `levels` holds the open halves of
@@ -56,4 +56,4 @@ void adamw(AdamwStep step, Size n, const T* gradient, T* p, T* m, T* v) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -5,7 +5,7 @@
 
 #include "ttt/ops/kernels.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// Inputs of an output that share a factor in q8.
@@ -51,4 +51,4 @@ struct PanelLayout {
 inline float from_bf16(std::uint16_t x) { return __builtin_bit_cast(float, static_cast<std::uint32_t>(x) << 16); }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

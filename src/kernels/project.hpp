@@ -8,7 +8,7 @@
 #include "kernels/rows.hpp"
 #include "kernels/tile.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// A part of the right factor: one row for each step of the sum.
@@ -22,7 +22,7 @@ struct Block {
 /// a number, as it may lie beyond the array; a prefetch never faults. Inlined always, as GCC takes a function that only
 /// prefetches for one without effect, and drops its calls.
 template <int level>
-[[gnu::always_inline]] inline void fetch(const void* p, Size ahead, Size bytes) {
+[[gnu::always_inline]] inline void prefetch(const void* p, Size ahead, Size bytes) {
   constexpr Size line = 64;
 #pragma GCC unroll 8
   for (Size i = 0; i < bytes; i += line) {
@@ -37,9 +37,9 @@ constexpr Size stream_ahead = 8192;
 /// At the first row of `stride` bytes that begins in a page, fetches a line some pages ahead, so that the address of
 /// that page is known when its rows are read. Looking it up takes as long as a read from memory, and the machine begins
 /// it only on demand.
-[[gnu::always_inline]] inline void look_up_page(const void* row, Size stride) {
+[[gnu::always_inline]] inline void prefetch_tlb(const void* row, Size stride) {
   constexpr Size page = 4096, ahead = 8 * page;
-  if (reinterpret_cast<std::uintptr_t>(row) % page < static_cast<std::uintptr_t>(stride)) fetch<2>(row, ahead, 1);
+  if (reinterpret_cast<std::uintptr_t>(row) % page < static_cast<std::uintptr_t>(stride)) prefetch<2>(row, ahead, 1);
 }
 
 /// The weights of N vectors of outputs from `first` on, input by input: step(i, weights) for inputs p + i, i < k, where
@@ -54,7 +54,7 @@ template <int N, class T, class F>
   if (W.format == WeightFormat::full) {
     const T* from = reinterpret_cast<const T*>(panel) + p * columns + column;
     for (Size i = 0; i < k; ++i, from += columns) {
-      look_up_page(from, columns * Size{sizeof(T)});
+      prefetch_tlb(from, columns * Size{sizeof(T)});
 #pragma GCC unroll 8
       for (int v = 0; v < N; ++v) weights[v] = V::load(from + v * V::size, Whole{});
       step(i, weights);
@@ -65,8 +65,8 @@ template <int N, class T, class F>
     if (W.format == WeightFormat::bf16) {
       const auto* from = reinterpret_cast<const std::uint16_t*>(panel) + p * columns + column;
       for (Size i = 0; i < k; ++i, from += columns) {
-        look_up_page(from, 2 * columns);
-        fetch<1>(from, stream_ahead, 2 * N * V::size);
+        prefetch_tlb(from, 2 * columns);
+        prefetch<1>(from, stream_ahead, 2 * N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = V::load_bf16(from + v * V::size);
         step(i, weights);
@@ -79,12 +79,12 @@ template <int N, class T, class F>
       const auto* from = reinterpret_cast<const std::int8_t*>(block) + column;
       const auto* factors = reinterpret_cast<const std::uint16_t*>(block + n * columns) + column;
       V factor[N];
-      fetch<1>(factors, stream_ahead, 2 * N * V::size);
+      prefetch<1>(factors, stream_ahead, 2 * N * V::size);
 #pragma GCC unroll 8
       for (int v = 0; v < N; ++v) factor[v] = V::load_bf16(factors + v * V::size);
       for (Size i = 0; i < n; ++i, from += columns) {
-        look_up_page(from, columns);
-        fetch<1>(from, stream_ahead, N * V::size);
+        prefetch_tlb(from, columns);
+        prefetch<1>(from, stream_ahead, N * V::size);
 #pragma GCC unroll 8
         for (int v = 0; v < N; ++v) weights[v] = factor[v] * V::load_int8(from + v * V::size);
         step(start + i, weights);
@@ -98,9 +98,9 @@ template <class T>
 struct PanelBlocks {
   const Panels<T>& W;
 
-  /// Steps p ... p + k - 1 of N vectors of columns from j on, in `room` where they are not stored as T.
+  /// Steps p ... p + k - 1 of N vectors of columns from j on, in `buffer` where they are not stored as T.
   template <int N>
-  Block<T> block(Size j, Size, Size p, Size k, T* room) const {
+  Block<T> block(Size j, Size, Size p, Size k, T* buffer) const {
     if (sizeof(T) == sizeof(double) || W.format == WeightFormat::full) {  // doubles have no other format
       const PanelLayout<T> layout(W);
       return {at(j, p), layout.columns(j / layout.width * layout.width)};
@@ -108,9 +108,9 @@ struct PanelBlocks {
     constexpr Size stride = N * Vec<T>::size;
     each_input<N>(W, j, p, k, [&](Size i, const Vec<T>(&weights)[N]) {
 #pragma GCC unroll 8
-      for (int v = 0; v < N; ++v) weights[v].store(room + i * stride + v * Vec<T>::size, Whole{});
+      for (int v = 0; v < N; ++v) weights[v].store(buffer + i * stride + v * Vec<T>::size, Whole{});
     });
-    return {room, stride};
+    return {buffer, stride};
   }
 
   /// Where the block of step p and column j begins; null if blocks do not lie in memory in one piece, or there is none.
@@ -159,7 +159,7 @@ struct TransposedBlocks {
   const T* next(Size, Size) const { return nullptr; }
 
   template <int N>
-  Block<T> block(Size j, Size width, Size p, Size k, T* room) const {
+  Block<T> block(Size j, Size width, Size p, Size k, T* buffer) const {
     constexpr Size stride = N * Vec<T>::size;
     const PanelLayout<T> layout(W);
     for (Size begin = p, n; begin < p + k; begin += n) {
@@ -167,9 +167,9 @@ struct TransposedBlocks {
       n = min(p + k, panel + layout.width) - begin;
       const T* from = reinterpret_cast<const T*>(static_cast<const char*>(W.data) + layout.offset(panel)) +
                       (first + j) * columns + begin - panel;
-      pack_transposed<T, N>({from, width, n, columns}, room + (begin - p) * stride);
+      pack_transposed<T, N>({from, width, n, columns}, buffer + (begin - p) * stride);
     }
-    return {room, stride};
+    return {buffer, stride};
   }
 };
 
@@ -183,9 +183,9 @@ struct Fetching {
   Size block_bytes;          // for each row of A
 
   template <int R, int N, class Part>
-  [[gnu::always_inline]] void finish(Tile<T, R, N>&, Size i, Size, Part) const {
-    for (Size r = i + R; r < i + 2 * R; ++r) fetch<2>(A, r * A_stride * Size{sizeof(T)}, row_bytes);
-    if (block) fetch<2>(block, i * block_bytes, R * block_bytes);
+  [[gnu::always_inline]] void apply(Tile<T, R, N>&, Size i, Size, Part) const {
+    for (Size r = i + R; r < i + 2 * R; ++r) prefetch<2>(A, r * A_stride * Size{sizeof(T)}, row_bytes);
+    if (block) prefetch<2>(block, i * block_bytes, R * block_bytes);
   }
 };
 
@@ -197,7 +197,7 @@ void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end
   constexpr Size width = V::block_vectors * V::size;
   constexpr Size depth = 32768 / (width * Size{sizeof(T)});  // so that a block stays in the first-level cache
   static constexpr T zeros[width] = {};
-  alignas(64) T room[depth * width];
+  alignas(64) T buffer[depth * width];
   if (C.rows == 0) return;
   each_panel<T, V::block_vectors>(C.cols, [&](Size j, auto vectors, auto last) {
     constexpr int N = decltype(vectors)::value;
@@ -205,7 +205,7 @@ void block_product(const Rows<const T>& A, const Blocks& B, Size begin, Size end
     do {
       const Size k = min(depth, end - p);
       const bool resume = accumulate_to || p > 0;
-      const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, room);
+      const Block<T> block = B.template block<N>(j, min(N * V::size, C.cols - j), p, k, buffer);
       const bool panel_ends = p + k == end;
       const Fetching<T> fetching = {A.data + p, A.stride, j == 0 ? k * Size{sizeof(T)} : 0,
                                     B.next(panel_ends ? j + N * V::size : j, panel_ends ? begin : p + k),
@@ -280,4 +280,4 @@ void add_weight_vjp(const Rows<const T>& x, const Rows<const T>& dy, Size first,
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "kernels/common.hpp"
-#include "kernels/row_block.hpp"
+#include "kernels/row_statistics.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T>
@@ -92,4 +92,4 @@ void dot(Rows<const T> a, Rows<const T> b, T* out) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -4,9 +4,9 @@
 #include "kernels/table.hpp"
 #include "kernels/tables.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 
 constinit const Kernels<float> scalar_float = make_table<float>(Isa::scalar);
 constinit const Kernels<double> scalar_double = make_table<double>(Isa::scalar);
 
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -5,8 +5,9 @@
 #include <type_traits>
 
 #include "kernels/activation.hpp"
-#include "kernels/causal.hpp"
+#include "kernels/attention.hpp"
 #include "kernels/common.hpp"
+#include "kernels/dual_form.hpp"
 #include "kernels/inner_loss.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/matmul.hpp"
@@ -15,16 +16,16 @@
 #include "kernels/project.hpp"
 #include "kernels/rows.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// A kernel of loops behind an entry of the table: what the entry takes by reference, the kernel has by value, for what
 /// no store can change stays in registers. Products, whose loops are functions of their own, are entries themselves.
 template <class Entry>
-struct Behind;
+struct ByValue;
 
 template <class R, class... Args>
-struct Behind<R (*)(Args...)> {
+struct ByValue<R (*)(Args...)> {
   template <R (*kernel)(std::remove_cvref_t<Args>...)>
   [[gnu::flatten]] static R call(Args... args) {
     return kernel(args...);
@@ -33,7 +34,7 @@ struct Behind<R (*)(Args...)> {
 
 template <class T>
 constexpr Kernels<T> make_table(Isa isa) {
-#define TTT_ENTRY(name) .name = Behind<decltype(Kernels<T>::name)>::template call<name<T>>
+#define TTT_ENTRY(name) .name = ByValue<decltype(Kernels<T>::name)>::template call<name<T>>
   return {
       .isa = isa,
       .matmul = matmul<T>,
@@ -44,7 +45,7 @@ constexpr Kernels<T> make_table(Isa isa) {
       .add_weight_vjp = add_weight_vjp<T>,
       .apply_updated = apply_updated<T>,
       .commit = commit<T>,
-      TTT_ENTRY(causal_update_vjp),
+      TTT_ENTRY(dual_form_vjp),
       TTT_ENTRY(layer_norm),
       TTT_ENTRY(layer_norm_vjp),
       TTT_ENTRY(rms_norm),
@@ -63,6 +64,7 @@ constexpr Kernels<T> make_table(Isa isa) {
       TTT_ENTRY(sigmoid),
       TTT_ENTRY(sigmoid_vjp),
       TTT_ENTRY(rotate),
+      TTT_ENTRY(rotate_halves),
       TTT_ENTRY(convolve),
       TTT_ENTRY(convolve_vjp),
       TTT_ENTRY(copy),
@@ -71,6 +73,10 @@ constexpr Kernels<T> make_table(Isa isa) {
       TTT_ENTRY(multiply),
       TTT_ENTRY(scale),
       TTT_ENTRY(dot),
+      TTT_ENTRY(softmax_step),
+      .add_band_matmul = add_band_matmul<T>,
+      TTT_ENTRY(softmax_vjp),
+      TTT_ENTRY(divide_rows),
       TTT_ENTRY(cross_entropy),
       TTT_ENTRY(sum_squares),
       TTT_ENTRY(adamw),
@@ -79,4 +85,4 @@ constexpr Kernels<T> make_table(Isa isa) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -4,9 +4,9 @@
 
 #include "ttt/ops/kernels.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 
 extern const Kernels<float> scalar_float, avx2_float, avx512_float, neon_float;
 extern const Kernels<double> scalar_double, avx2_double, avx512_double, neon_double;
 
-}  // namespace ttt
+}  // namespace ttt::ops

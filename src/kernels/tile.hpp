@@ -4,7 +4,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// Some rows and vectors of columns of a product.
@@ -156,4 +156,4 @@ template <class T, int R, int N, class Part>
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

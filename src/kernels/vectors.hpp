@@ -5,7 +5,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T, int n>
@@ -99,5 +99,22 @@ template <class T, class F>
   }
 }
 
+/// The largest of n elements.
+template <class T>
+T largest(const T* x, Size n) {
+  using V = Vec<T>;
+  V most = V::broadcast(x[0]);
+  each_vector<T>(n, [&](Size j, auto part) {
+    const V v = V::blend(V::load(x + j, part), most, part);
+    most = V::larger(most, v);
+  });
+  T lanes[V::size];
+  most.store(lanes, Whole{});
+  for (Size h = V::size / 2; h > 0; h /= 2) {
+    for (Size i = 0; i < h; ++i) lanes[i] = lanes[i] > lanes[i + h] ? lanes[i] : lanes[i + h];
+  }
+  return lanes[0];
+}
+
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -9,6 +9,7 @@
 
 #include "kernels/panels.hpp"
 #include "ops/half.hpp"
+#include "ttt/base/parallel.hpp"
 
 namespace ttt {
 
@@ -46,11 +47,11 @@ namespace {
 /// Where the numbers of one output lie: element i of its inputs is at [i * columns].
 template <class T>
 struct Column {
-  PanelLayout<T> layout;
+  ops::PanelLayout<T> layout;
   Index first, columns, column;
   std::byte* panel;
 
-  Column(const Panels<T>& W, std::byte* memory, Index output)
+  Column(const ops::Panels<T>& W, std::byte* memory, Index output)
       : layout(W),
         first(output / layout.width * layout.width),
         columns(layout.columns(first)),
@@ -65,8 +66,8 @@ struct Column {
   /// f(first input, number of inputs, integers, factor) for the blocks of the format q8.
   template <class F>
   void each_q8_block(const F& f) const {
-    for (Index begin = 0; begin < layout.inputs; begin += q8_inputs) {
-      const Index n = std::min(q8_inputs, layout.inputs - begin);
+    for (Index begin = 0; begin < layout.inputs; begin += ops::q8_inputs) {
+      const Index n = std::min(ops::q8_inputs, layout.inputs - begin);
       std::byte* block = panel + layout.bytes(columns, begin);
       f(begin, n, reinterpret_cast<std::int8_t*>(block) + column,
         reinterpret_cast<std::uint16_t*>(block + n * columns)[column]);
@@ -77,7 +78,7 @@ struct Column {
 /// The least bf16 number f with 127 f >= largest.
 std::uint16_t q8_factor(double largest) {
   std::uint16_t factor = detail::Bfloat16::encode(largest / 127);
-  if (127.0 * static_cast<double>(from_bf16(factor)) < largest) ++factor;
+  if (127.0 * static_cast<double>(ops::from_bf16(factor)) < largest) ++factor;
   return factor;
 }
 
@@ -108,7 +109,7 @@ void write_row(const Column<T>& at, View<const T, 1> row) {
     factor = q8_factor(largest);
     if (largest == 0) return;
     for (Index i = 0; i < n; ++i) {
-      const double steps = static_cast<double>(row[begin + i]) / static_cast<double>(from_bf16(factor));
+      const double steps = static_cast<double>(row[begin + i]) / static_cast<double>(ops::from_bf16(factor));
       integers[i * at.columns] = static_cast<std::int8_t>(steps + (steps < 0 ? -0.5 : 0.5));
     }
   });
@@ -124,7 +125,7 @@ void read_row(const Column<T>& at, View<T, 1> row) {
     }
     case WeightFormat::bf16: {
       const auto* from = at.template elements<const std::uint16_t>();
-      for (Index i = 0; i < row.size(); ++i) row[i] = static_cast<T>(from_bf16(from[i * at.columns]));
+      for (Index i = 0; i < row.size(); ++i) row[i] = static_cast<T>(ops::from_bf16(from[i * at.columns]));
       return;
     }
     case WeightFormat::q8:
@@ -132,7 +133,7 @@ void read_row(const Column<T>& at, View<T, 1> row) {
   }
   at.each_q8_block([&](Index begin, Index n, const std::int8_t* integers, std::uint16_t factor) {
     for (Index i = 0; i < n; ++i) {
-      row[begin + i] = static_cast<T>(from_bf16(factor) * static_cast<float>(integers[i * at.columns]));
+      row[begin + i] = static_cast<T>(ops::from_bf16(factor) * static_cast<float>(integers[i * at.columns]));
     }
   });
 }
@@ -144,7 +145,7 @@ Dense<T>::Dense(const Shape<2>& shape, WeightFormat format) : shape_(shape), for
   require<ConfigError>(format == WeightFormat::full || sizeof(T) == sizeof(float),
                        "weights in double: expected the format full, found ", name(format));
   count(shape);
-  memory_ = detail::ZeroedBytes(PanelLayout<T>(panels()).bytes());
+  memory_ = detail::ZeroedBytes(ops::PanelLayout<T>(panels()).bytes());
 }
 
 template <class T>
@@ -192,15 +193,15 @@ View<T, 1> Dense<T>::values() {
 }
 
 template <class T>
-Panels<T> Dense<T>::panels(Index first, Index n) const {
+ops::Panels<T> Dense<T>::panels(Index first, Index n) const {
   assert(first % panel_outputs == 0 && 0 <= n && first + n <= shape_[0]);
-  return {memory_.data() + PanelLayout<T>(panels()).offset(first), n, shape_[1], format_};
+  return {memory_.data() + ops::PanelLayout<T>(panels()).offset(first), n, shape_[1], format_};
 }
 
 template <class T>
 T* Dense<T>::panel(Index first) {
   assert(first % panel_outputs == 0);
-  return check_full() + PanelLayout<T>(panels()).offset(first) / static_cast<Index>(sizeof(T));
+  return check_full() + ops::PanelLayout<T>(panels()).offset(first) / static_cast<Index>(sizeof(T));
 }
 
 template <class T>

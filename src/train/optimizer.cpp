@@ -43,7 +43,8 @@ void validate(const AdamWConfig& config) {
                        "weight_decay: expected a finite number of at least 0, found ", config.weight_decay);
 }
 
-AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor) {
+ops::AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double learning_rate,
+                                  double gradient_factor) {
   double power1 = 1, power2 = 1;
   for (Index n = 0; n < steps; ++n) {
     power1 *= config.beta1;
@@ -51,12 +52,6 @@ AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double lear
   }
   return {learning_rate,       config.beta1, config.beta2, config.epsilon,
           config.weight_decay, 1 - power1,   1 - power2,   gradient_factor};
-}
-
-double detail::root_of_sum(std::span<const double> terms) {
-  double sum = 0;
-  for (const double term : terms) sum += term;
-  return std::sqrt(sum);
 }
 
 }  // namespace ttt

@@ -23,13 +23,7 @@ double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, Vie
                     ModelState<T>& state, ModelState<T>& d_state, ModelTape<T>& tape, Workspace& work,
                     ModelParams<T>& gradient, const LossOptions& options) {
   for (ModelStream<T>& stream : state.streams) model.reset(stream);
-  for (ModelStream<T>& stream : d_state.streams) {
-    for (BlockState<T>& block : stream.layers) {
-      const auto clear = [](const std::string&, auto& t) { std::fill(t.begin(), t.end(), T(0)); };
-      std::visit([&]<class M>(StreamState<M>& layer) { StreamState<M>::visit(clear, layer); }, block.layer);
-      clear("", block.conv_tail);
-    }
-  }
+  for (ModelStream<T>& stream : d_state.streams) set_zero_stream(stream);
   const double loss = model.forward_loss(tokens, targets, state, tape, work, gradient, options);
   model.backward(tape, d_state, work, gradient);
   model.start_vjp(d_state, work, gradient);
@@ -102,11 +96,11 @@ void TextWindows::seek(const Position& position) {
   require<ConfigError>(false, "expected a position of 0 to ", windows, " windows, found ", position.window);
 }
 
-TrainerConfig paper_recipe(LayerType type, Index steps) {
+TrainerConfig paper_recipe(SequenceType type, Index steps) {
   TrainerConfig config;
   config.learning_rate.warmup_steps = steps / 10;
   config.learning_rate.decay_steps = steps;
-  if (type == LayerType::mlp) config.inner_warmup.steps = steps / 10;
+  if (type == SequenceType::mlp) config.inner_warmup.steps = steps / 10;
   return config;
 }
 

@@ -72,8 +72,8 @@ TEST_F(Parallel, OneWorkerAtATimeOwnsItsScratch) {
 TEST_F(Parallel, UsesThatManyThreads) {
   ttt::set_threads(3);
   EXPECT_EQ(ttt::threads(), 3);
-  EXPECT_EQ(ttt::workers(100, 1e9), 3);
-  EXPECT_EQ(ttt::workers(2, 1e9), 2);
+  EXPECT_EQ(ttt::detail::worker_count(100, 1e9), 3);
+  EXPECT_EQ(ttt::detail::worker_count(2, 1e9), 2);
   // Every task waits for the other two: with fewer threads this would never end.
   std::atomic<int> arrived = 0;
   ttt::parallel_for(3, 3, [&](Index, Index) {
@@ -131,8 +131,8 @@ TEST_F(Parallel, SetThreadsSpeaksForTheCallingThread) {
 
 TEST_F(Parallel, LittleWorkStaysSerial) {
   ttt::set_threads(4);
-  EXPECT_EQ(ttt::workers(100, 10), 1);
-  EXPECT_EQ(ttt::workers(0, 1e9), 1);
+  EXPECT_EQ(ttt::detail::worker_count(100, 10), 1);
+  EXPECT_EQ(ttt::detail::worker_count(0, 1e9), 1);
 }
 
 TEST_F(Parallel, ThrowsOnTheCallerWhatATaskThrew) {

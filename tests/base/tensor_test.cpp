@@ -71,7 +71,7 @@ TEST(Tensor, RefusesShapesThatNoMemoryHolds) {
 
 TEST(View, LooksAtPartsWithoutCopying) {
   Tensor<int, 3> t = counted({3, 4, 5});
-  const View<int, 2> rows = t[1].rows(1, 2);
+  const View<int, 2> rows = t[1].row_range(1, 2);
   EXPECT_EQ(rows.shape(), (Shape<2>{2, 5}));
   EXPECT_EQ(rows[0][0], 25);
   const View<int, 2> part = t[1].columns(2, 2);
@@ -79,16 +79,16 @@ TEST(View, LooksAtPartsWithoutCopying) {
   EXPECT_EQ(part[3][1], 38);
   part[3][1] = -1;
   EXPECT_EQ(t[1][3][3], -1);
-  EXPECT_EQ(t.view().rows(2, 1)[0][0][0], 40);
+  EXPECT_EQ(t.view().row_range(2, 1)[0][0][0], 40);
 }
 
 TEST(View, KnowsWhetherItIsContiguous) {
   Tensor<int, 3> t({3, 4, 5});
   EXPECT_TRUE(t.view().contiguous());
-  EXPECT_TRUE(t.view().rows(1, 2).contiguous());
-  EXPECT_TRUE(t[0].rows(1, 2).contiguous());
+  EXPECT_TRUE(t.view().row_range(1, 2).contiguous());
+  EXPECT_TRUE(t[0].row_range(1, 2).contiguous());
   EXPECT_FALSE(t[0].columns(1, 2).contiguous());
-  EXPECT_TRUE(t[0].rows(1, 1).columns(1, 2).contiguous()) << "a single row";
+  EXPECT_TRUE(t[0].row_range(1, 1).columns(1, 2).contiguous()) << "a single row";
   EXPECT_FALSE((View<int, 3>(t.data(), {3, 2, 5}, {20, 5, 1}).contiguous()));
 }
 

@@ -95,7 +95,7 @@ TEST_F(Demo, TrainsReportsWritesAndSaves) {
 TEST_F(Demo, TrainsTheOtherLayer) {
   ASSERT_EQ(run("text --steps 1 --layer mlp --out mlp/"), 0) << error;
   EXPECT_NE(out.find("Model: TTT-MLP"), out.npos) << out;
-  EXPECT_EQ(ttt::load(path("mlp")).config().layer_type, ttt::LayerType::mlp);
+  EXPECT_EQ(ttt::load(path("mlp")).config().sequence_type, ttt::SequenceType::mlp);
 }
 
 TEST_F(Demo, PlansItsStepsFromAGivenTime) {
@@ -106,7 +106,7 @@ TEST_F(Demo, PlansItsStepsFromAGivenTime) {
 
 // The step after which the time turns out to be up is the last, however many are left.
 TEST(Training, StopsWhenTheTimeIsUp) {
-  demo::Twins twins(ttt::LayerType::linear, std::vector<ttt::Token>(1000, 'a'), /*seed=*/1, /*steps=*/5);
+  demo::Twins twins(ttt::SequenceType::linear, std::vector<ttt::Token>(1000, 'a'), /*seed=*/1, /*steps=*/5);
   const demo::Stopwatch watch;
   demo::Progress progress;
   EXPECT_EQ(demo::train(twins, demo::Plan{.steps = 5, .deadline = 0}, watch, progress).steps, 1);

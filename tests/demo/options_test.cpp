@@ -14,7 +14,7 @@ TEST(Options, DefaultsAreThoseOfTheUsage) {
   EXPECT_FALSE(options.steps);
   EXPECT_EQ(options.out, "ttt-demo-model");
   EXPECT_EQ(options.seed, 1);
-  EXPECT_EQ(options.layer, ttt::LayerType::linear);
+  EXPECT_EQ(options.layer, ttt::SequenceType::linear);
   EXPECT_FALSE(options.help);
 }
 
@@ -25,7 +25,7 @@ TEST(Options, EachIsRead) {
   EXPECT_EQ(options.file, "text.txt");
   EXPECT_EQ(options.out, "model");
   EXPECT_EQ(options.seed, 3);
-  EXPECT_EQ(options.layer, ttt::LayerType::mlp);
+  EXPECT_EQ(options.layer, ttt::SequenceType::mlp);
   EXPECT_TRUE(options.help);
   EXPECT_EQ(parse_options({"--minutes", "0.5"}).minutes, 0.5);
 }

@@ -21,7 +21,7 @@ struct GeluSpec {
   static constexpr std::size_t depth = M::depth;
   static constexpr double default_base_lr = M::default_base_lr;
 
-  static std::array<AffineShape, depth> shapes(Index head_dim) { return M::shapes(head_dim); }
+  static std::array<inner::AffineShape, depth> shapes(Index head_dim) { return M::shapes(head_dim); }
 
   static void value(In z, View<Scalar> y) { ops::gelu(z, y); }
   static void value_vjp(In z, In dy, View<Scalar> dz) { ops::gelu_vjp(z, dy, dz); }
@@ -35,14 +35,14 @@ struct GeluSpec {
 template <class M>
 struct Run {
   Tensor<typename M::Scalar, 3> y, dx;
-  LayerParams<M> d_params;
+  TttParams<M> d_params;
 };
 
 template <class M>
-Run<M> run(const LayerConfig& config, std::uint64_t seed) {
+Run<M> run(const TttConfig& config, std::uint64_t seed) {
   Rng rng(seed);
   const LayerProblem<M> problem(config, 2, 10, 30, rng);
-  LayerState<M> state = problem.start();
+  TttState<M> state = problem.start();
   Tensor<typename M::Scalar, 3> y = forward_in_pieces(problem.layer, problem.x, state, {17, 13});
   auto d = problem.gradients();
   return {std::move(y), std::move(d.x), std::move(d.params)};
@@ -51,15 +51,15 @@ Run<M> run(const LayerConfig& config, std::uint64_t seed) {
 template <class M>
 class ChainOf : public testing::Test {};
 
-using Models = testing::Types<LinearModel<float>, MlpModel<double>, DeepModel<float>>;
+using Models = testing::Types<inner::Linear<float>, inner::Mlp<double>, DeepModel<float>>;
 TYPED_TEST_SUITE(ChainOf, Models);
 
 TYPED_TEST(ChainOf, MapsIsTheModelToTheBit) {
   const auto written_out = run<TypeParam>(full_config(), 77);
-  const auto chain = run<Chain<GeluSpec<TypeParam>>>(full_config(), 77);
+  const auto chain = run<inner::Chain<GeluSpec<TypeParam>>>(full_config(), 77);
   EXPECT_TRUE(same_bits(chain.y, written_out.y));
   EXPECT_TRUE(same_bits(chain.dx, written_out.dx));
-  LayerParams<TypeParam>::visit(
+  TttParams<TypeParam>::visit(
       [](const std::string& name, const auto& a, const auto& b) { EXPECT_TRUE(same_bits(a, b)) << name; },
       chain.d_params, written_out.d_params);
 }

@@ -27,13 +27,13 @@ TYPED_TEST_P(InnerModelLaws, AnySplitGivesTheSameBits) {
   using T = typename TypeParam::Scalar;
   const Threads one(1);
   for (const Index mini_batch : {1, 7, 70}) {
-    const LayerConfig config = full_config(mini_batch);
-    const Layer<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
+    const TttConfig config = full_config(mini_batch);
+    const Ttt<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
     const Tensor<T, 3> x = normal<T, 3>({1, detail::rows_at_a_time + 20, config.hidden_size}, this->rng);
-    LayerState<TypeParam> whole = layer.start(1);
+    TttState<TypeParam> whole = layer.start(1);
     const Tensor<T, 3> expected = forward_in_pieces(layer, x, whole, {x.extent(1)});
     for (const Cuts& cuts : all_cuts(x.extent(1), mini_batch, config.conv_kernel, this->rng)) {
-      LayerState<TypeParam> state = layer.start(1);
+      TttState<TypeParam> state = layer.start(1);
       const Tensor<T, 3> y = forward_in_pieces(layer, x, state, cuts);
       ASSERT_TRUE(same_bits(y, expected)) << "first piece " << cuts[0] << ", mini-batch " << mini_batch;
       ASSERT_TRUE(same_state(state, whole)) << "first piece " << cuts[0] << ", mini-batch " << mini_batch;
@@ -43,35 +43,35 @@ TYPED_TEST_P(InnerModelLaws, AnySplitGivesTheSameBits) {
 
 TYPED_TEST_P(InnerModelLaws, AnyCompanyGivesTheSameBits) {
   using T = typename TypeParam::Scalar;
-  const LayerConfig config = full_config();
-  const Layer<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
+  const TttConfig config = full_config();
+  const Ttt<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
   const Index batch = 3, time = 75, C = config.hidden_size;
   const Tensor<T, 3> x = normal<T, 3>({batch, time, C}, this->rng), dy = normal<T, 3>({batch, time, C}, this->rng);
-  LayerState<TypeParam> d_final = layer.zeros(batch);
+  TttState<TypeParam> d_final = layer.zeros(batch);
   fill_state(d_final, 0.3, this->rng);
   // Streams that stand at different positions, so in the middle of different mini-batches.
-  LayerState<TypeParam> start = layer.start(batch);
-  const auto alone = [](LayerState<TypeParam>& state, Index i) {
-    std::vector<StreamState<TypeParam>> one;
+  TttState<TypeParam> start = layer.start(batch);
+  const auto alone = [](TttState<TypeParam>& state, Index i) {
+    std::vector<TttStream<TypeParam>> one;
     one.push_back(state.streams[static_cast<std::size_t>(i)]);
-    return LayerState<TypeParam>(std::move(one));
+    return TttState<TypeParam>(std::move(one));
   };
   for (Index i = 0; i < batch; ++i) {
-    LayerState<TypeParam> one = alone(start, i);
+    TttState<TypeParam> one = alone(start, i);
     forward_in_pieces(layer, normal<T, 3>({1, 4 * i, C}, this->rng), one, {4 * i});
     start.streams[static_cast<std::size_t>(i)] = std::move(one.streams[0]);
   }
 
   struct Result {
     Tensor<T, 3> y, dx;
-    LayerState<TypeParam> final, d_first;
-    LayerParams<TypeParam> d_params;
+    TttState<TypeParam> final, d_first;
+    TttParams<TypeParam> d_params;
   };
-  const auto run = [&](const Tensor<T, 3>& in, const Tensor<T, 3>& d_out, LayerState<TypeParam> state,
-                       LayerState<TypeParam> d_state) {
-    Result r{Tensor<T, 3>(in.shape()), Tensor<T, 3>(in.shape()), {}, {}, LayerParams<TypeParam>::zeros(config)};
+  const auto run = [&](const Tensor<T, 3>& in, const Tensor<T, 3>& d_out, TttState<TypeParam> state,
+                       TttState<TypeParam> d_state) {
+    Result r{Tensor<T, 3>(in.shape()), Tensor<T, 3>(in.shape()), {}, {}, TttParams<TypeParam>::zeros(config)};
     Workspace work;
-    LayerTape<TypeParam> tape;
+    TttTape<TypeParam> tape;
     layer.forward(in, state, tape, work, r.y);
     layer.backward(tape, d_out, d_state, work, r.dx, r.d_params);
     r.final = std::move(state);
@@ -97,18 +97,18 @@ TYPED_TEST_P(InnerModelLaws, AnyCompanyGivesTheSameBits) {
     Result r = run(sequence(x, i), sequence(dy, i), alone(start, i), alone(d_final, i));
     EXPECT_TRUE(same_bits(r.y, sequence(together.y, i))) << "sequence " << i;
     EXPECT_TRUE(same_bits(r.dx, sequence(together.dx, i))) << "sequence " << i;
-    EXPECT_TRUE(same_stream(r.final.streams[0], together.final.streams[static_cast<std::size_t>(i)])) << i;
-    EXPECT_TRUE(same_stream(r.d_first.streams[0], together.d_first.streams[static_cast<std::size_t>(i)])) << i;
+    EXPECT_TRUE(same_bits(r.final.streams[0], together.final.streams[static_cast<std::size_t>(i)])) << i;
+    EXPECT_TRUE(same_bits(r.d_first.streams[0], together.d_first.streams[static_cast<std::size_t>(i)])) << i;
   }
 }
 
 TYPED_TEST_P(InnerModelLaws, TelemetryChangesNoBitAndIsCutLikeTheSequence) {
   using T = typename TypeParam::Scalar;
-  const LayerConfig config = full_config();
-  const Layer<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
+  const TttConfig config = full_config();
+  const Ttt<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
   const Index time = 40;
   const Tensor<T, 3> x = normal<T, 3>({2, time, config.hidden_size}, this->rng);
-  LayerState<TypeParam> plain = layer.start(2), measured = layer.start(2);
+  TttState<TypeParam> plain = layer.start(2), measured = layer.start(2);
   const Tensor<T, 3> expected = forward_in_pieces(layer, x, plain, {time});
   Tensor<T, 3> y(x.shape());
   Workspace work;
@@ -117,7 +117,7 @@ TYPED_TEST_P(InnerModelLaws, TelemetryChangesNoBitAndIsCutLikeTheSequence) {
   EXPECT_TRUE(same_bits(y, expected));
   EXPECT_TRUE(same_state(measured, plain));
 
-  LayerState<TypeParam> state = layer.start(2);
+  TttState<TypeParam> state = layer.start(2);
   Index t = 0;
   for (const Index n : {5, 1, 20, 14}) {
     InnerLosses<T> piece;
@@ -137,14 +137,14 @@ TYPED_TEST_P(InnerModelLaws, TelemetryChangesNoBitAndIsCutLikeTheSequence) {
 
 TYPED_TEST_P(InnerModelLaws, RateZeroKeepsTheInitialWeights) {
   using T = typename TypeParam::Scalar;
-  const Layer<TypeParam> layer = random_layer<TypeParam>(full_config(), this->rng);
+  const Ttt<TypeParam> layer = random_layer<TypeParam>(full_config(), this->rng);
   const Tensor<T, 3> x = normal<T, 3>({2, 40, 18}, this->rng);
   Tensor<T, 3> y(x.shape());
-  LayerState<TypeParam> state = layer.start(2);
+  TttState<TypeParam> state = layer.start(2);
   Workspace work;
   InnerLosses<T> losses;
   layer.forward(x, state, work, y, {.inner_lr = 0, .losses = &losses});
-  for (const StreamState<TypeParam>& stream : state.streams) {
+  for (const TttStream<TypeParam>& stream : state.streams) {
     for (std::size_t i = 0; i < TypeParam::depth; ++i) {
       EXPECT_TRUE(same_bits(stream.maps[i].W, layer.params().w0.maps[i].W));
       EXPECT_TRUE(same_bits(stream.maps[i].b, layer.params().w0.maps[i].b));
@@ -157,11 +157,11 @@ TYPED_TEST_P(InnerModelLaws, RateZeroKeepsTheInitialWeights) {
 // A gradient step of size r lowers a loss by r |gradient|^2, less a term in r^2.
 TYPED_TEST_P(InnerModelLaws, AStepLowersTheLossOfItsToken) {
   using T = typename TypeParam::Scalar;
-  LayerConfig config = full_config(1);
-  const Layer<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
+  TttConfig config = full_config(1);
+  const Ttt<TypeParam> layer = random_layer<TypeParam>(config, this->rng);
   const Tensor<T, 3> x = normal<T, 3>({1, 30, 18}, this->rng);
   Tensor<T, 3> y(x.shape());
-  LayerState<TypeParam> state = layer.start(1);
+  TttState<TypeParam> state = layer.start(1);
   Workspace work;
   InnerLosses<T> losses;
   layer.forward(x, state, work, y, {.inner_lr = 0.01, .losses = &losses});

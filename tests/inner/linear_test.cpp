@@ -4,8 +4,8 @@
 
 namespace ttt::support {
 
-using Linear = testing::Types<LinearModel<float>, LinearModel<double>>;
+using Linear = testing::Types<inner::Linear<float>, inner::Linear<double>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Linear, InnerModelLaws, Linear);
-INSTANTIATE_TYPED_TEST_SUITE_P(Linear, InnerModelGradients, testing::Types<LinearModel<double>>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Linear, InnerModelGradients, testing::Types<inner::Linear<double>>);
 
 }  // namespace ttt::support

@@ -4,8 +4,8 @@
 
 namespace ttt::support {
 
-using Mlp = testing::Types<MlpModel<float>, MlpModel<double>>;
+using Mlp = testing::Types<inner::Mlp<float>, inner::Mlp<double>>;
 INSTANTIATE_TYPED_TEST_SUITE_P(Mlp, InnerModelLaws, Mlp);
-INSTANTIATE_TYPED_TEST_SUITE_P(Mlp, InnerModelGradients, testing::Types<MlpModel<double>>);
+INSTANTIATE_TYPED_TEST_SUITE_P(Mlp, InnerModelGradients, testing::Types<inner::Mlp<double>>);
 
 }  // namespace ttt::support

@@ -30,9 +30,9 @@ TEST(EigenMap, IsTheViewsMemory) {
   Rng rng(1);
   Tensor<float, 2> t = normal<float, 2>({5, 7}, rng);
   expect_map_of(t.view());
-  expect_map_of(t.view().rows(1, 3));
+  expect_map_of(t.view().row_range(1, 3));
   expect_map_of(t.view().columns(2, 4));
-  expect_map_of(t.view().rows(2, 2).columns(6, 1));
+  expect_map_of(t.view().row_range(2, 2).columns(6, 1));
   expect_map_of(std::as_const(t).view().columns(2, 4));
 
   map(t.view().columns(2, 4))(3, 1) = 42;
@@ -104,13 +104,13 @@ static_assert(!Viewable<Eigen::Map<RowMajorMatrix<float>, Eigen::Unaligned, Eige
 template <class M>
 class EigenApply : public testing::Test {};
 
-using Models = testing::Types<LinearModel<float>, LinearModel<double>, MlpModel<float>, MlpModel<double>>;
+using Models = testing::Types<inner::Linear<float>, inner::Linear<double>, inner::Mlp<float>, inner::Mlp<double>>;
 TYPED_TEST_SUITE(EigenApply, Models);
 
 TYPED_TEST(EigenApply, GivesTheLayersBits) {
   using T = typename TypeParam::Scalar;
   Rng rng(3);
-  const Layer<TypeParam> layer = support::random_layer<TypeParam>(support::full_config(), rng);
+  const Ttt<TypeParam> layer = support::random_layer<TypeParam>(support::full_config(), rng);
   const Tensor<T, 3> x = normal<T, 3>({1, 23, 18}, rng);
   const Tensor<T, 3> expected = layer(x);
   const auto expect_output = [&](const RowMajorMatrix<T>& y) { EXPECT_TRUE(support::same_bits(copy_of(y), expected)); };

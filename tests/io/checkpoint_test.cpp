@@ -13,13 +13,13 @@ using support::same_bits;
 using support::TemporaryDirectory;
 
 template <class T>
-BasicModel<T> small_model(LayerType type, bool mamba, bool tied) {
+BasicModel<T> small_model(SequenceType type, bool mamba, bool tied) {
   Rng rng(11);
   return BasicModel<T>({.vocab_size = 23,
                         .hidden_size = 16,
                         .num_layers = 2,
                         .num_heads = 2,
-                        .layer_type = type,
+                        .sequence_type = type,
                         .mini_batch_size = 4,
                         .share_qk = mamba,
                         .use_gate = mamba,
@@ -35,7 +35,7 @@ TYPED_TEST_SUITE(Checkpoint, Scalars);
 
 TYPED_TEST(Checkpoint, SaveThenLoadGivesTheSameBits) {
   const TemporaryDirectory temporary;
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     for (const bool mamba : {false, true}) {
       for (const bool tied : {false, true}) {
         const auto model = small_model<TypeParam>(type, mamba, tied);
@@ -52,7 +52,7 @@ TEST(Checkpoint, AnAblatedModelComesBackAblated) {
   const TemporaryDirectory temporary;
   Rng rng(3);
   ModelConfig config{.vocab_size = 5, .hidden_size = 8, .num_layers = 1, .num_heads = 2};
-  config.ablation = {.inner_norm = false, .rotary = false, .learned_rate = false, .learned_w0 = false};
+  config.parts = {.inner_norm = false, .rotary = false, .learned_rate = false, .learned_w0 = false};
   const Model model(config, rng);
   save(model, temporary.path() / "model");
   const Model loaded = load(temporary.path() / "model");
@@ -62,7 +62,7 @@ TEST(Checkpoint, AnAblatedModelComesBackAblated) {
 
 TEST(Checkpoint, SixteenBitsRoundEveryWeightOnce) {
   const TemporaryDirectory temporary;
-  const auto model = small_model<float>(LayerType::linear, true, false);
+  const auto model = small_model<float>(SequenceType::linear, true, false);
   for (const auto& [stored, rounding] : {std::pair(Dtype::bf16, 0x1p-8), std::pair(Dtype::f16, 0x1p-11)}) {
     save(model, temporary.path() / "model", stored);
     const Model loaded = load(temporary.path() / "model");
@@ -82,7 +82,7 @@ TEST(Checkpoint, SixteenBitsRoundEveryWeightOnce) {
 
 TEST(Checkpoint, FollowsTheOfficialLayout) {
   const TemporaryDirectory temporary;
-  save(small_model<float>(LayerType::mlp, true, false), temporary.path() / "model");
+  save(small_model<float>(SequenceType::mlp, true, false), temporary.path() / "model");
   EXPECT_EQ(support::names_in(temporary.path() / "model"), (std::set<std::string>{"config.json", "model.safetensors"}));
   const TensorFile file(temporary.path() / "model" / "model.safetensors");
   EXPECT_EQ(file.metadata().at("format"), "pt");
@@ -105,7 +105,7 @@ void save_edited(const Model& model, const std::filesystem::path& directory, con
 
 TEST(Checkpoint, ReadsABareModelAndATiedHead) {
   const TemporaryDirectory temporary;
-  const Model model = small_model<float>(LayerType::linear, false, true);
+  const Model model = small_model<float>(SequenceType::linear, false, true);
   save_edited(model, temporary.path() / "bare", [](std::vector<TensorSource>& sources) {
     for (TensorSource& source : sources) source.name = source.name.substr(std::string("model.").size());
   });
@@ -118,7 +118,7 @@ TEST(Checkpoint, ReadsABareModelAndATiedHead) {
 
 TEST(Checkpoint, RefusesWhatIsNotThisModel) {
   const TemporaryDirectory temporary;
-  const Model model = small_model<float>(LayerType::linear, false, true);
+  const Model model = small_model<float>(SequenceType::linear, false, true);
   const std::filesystem::path directory = temporary.path() / "model";
   const auto refusal = [&](const auto& edit) {
     save_edited(model, directory, edit);
@@ -152,7 +152,7 @@ TEST(Checkpoint, RefusesWhatIsNotThisModel) {
 TEST(Checkpoint, AConfigurationAloneCannotAskForMemory) {
   const TemporaryDirectory temporary;
   const std::filesystem::path directory = temporary.path() / "model";
-  const Model model = small_model<float>(LayerType::linear, true, false);
+  const Model model = small_model<float>(SequenceType::linear, true, false);
   for (const auto& [key, size] : {std::pair("num_hidden_layers", "1000000000"), std::pair("vocab_size", "100000000000"),
                                   std::pair("mini_batch_size", "100000000000"), std::pair("conv_kernel", "10000000000"),
                                   std::pair("intermediate_size", "1000000000000")}) {

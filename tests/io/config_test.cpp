@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which configurations are valid, their defaults, and their config.json.
-#include "ttt/sequence/ttt/config.hpp"
+#include "ttt/model/config.hpp"
 
 #include <cmath>
 #include <functional>
@@ -34,17 +34,17 @@ ModelConfig small() {
     c.hidden_size = 32;
     c.num_layers = 2;
     c.num_heads = 4;
-    c.layer_type = LayerType::mlp;
+    c.sequence_type = SequenceType::mlp;
   });
 }
 
 // --- validate --------------------------------------------------------------------------------------------------------
 
 TEST(Config, DefaultsAreValid) {
-  EXPECT_NO_THROW(validate(LayerConfig{}));
+  EXPECT_NO_THROW(validate(TttConfig{}));
   EXPECT_NO_THROW(validate(ModelConfig{}));
   EXPECT_NO_THROW(validate(small()));
-  EXPECT_NO_THROW(validate(with(LayerConfig(), [](LayerConfig& c) {
+  EXPECT_NO_THROW(validate(with(TttConfig(), [](TttConfig& c) {
     c.hidden_size = 2;
     c.num_heads = c.mini_batch_size = c.conv_kernel = 1;
     c.base_lr = 0.0;
@@ -57,33 +57,33 @@ TEST(Config, DefaultsAreValid) {
 }
 
 struct BadLayer {
-  std::function<void(LayerConfig&)> damage;
+  std::function<void(TttConfig&)> damage;
   const char* error;
 };
 
 TEST(Config, RefusesLayersThatCannotBe) {
   const BadLayer bad[] = {
-      {[](LayerConfig& c) { c.hidden_size = 0; }, "hidden_size: expected 1 ... 2147483647, found 0"},
-      {[](LayerConfig& c) { c.hidden_size = -64; }, "hidden_size"},
-      {[](LayerConfig& c) { c.hidden_size = huge; }, "hidden_size"},
-      {[](LayerConfig& c) { c.num_heads = 0; }, "num_heads: expected 1 ..."},
-      {[](LayerConfig& c) { c.num_heads = 3; }, "num_heads: expected a divisor of hidden_size (2048), found 3"},
-      {[](LayerConfig& c) { c.hidden_size = 6, c.num_heads = 2; },
+      {[](TttConfig& c) { c.hidden_size = 0; }, "hidden_size: expected 1 ... 2147483647, found 0"},
+      {[](TttConfig& c) { c.hidden_size = -64; }, "hidden_size"},
+      {[](TttConfig& c) { c.hidden_size = huge; }, "hidden_size"},
+      {[](TttConfig& c) { c.num_heads = 0; }, "num_heads: expected 1 ..."},
+      {[](TttConfig& c) { c.num_heads = 3; }, "num_heads: expected a divisor of hidden_size (2048), found 3"},
+      {[](TttConfig& c) { c.hidden_size = 6, c.num_heads = 2; },
        "even head size hidden_size / num_heads, found 6 / 2 = 3"},
-      {[](LayerConfig& c) { c.mini_batch_size = 0; }, "mini_batch_size"},
-      {[](LayerConfig& c) { c.mini_batch_size = huge; }, "mini_batch_size"},
-      {[](LayerConfig& c) { c.base_lr = -1.0; }, "base_lr: expected a finite number of at least 0, found -1"},
-      {[](LayerConfig& c) { c.base_lr = nan; }, "base_lr"},
-      {[](LayerConfig& c) { c.base_lr = infinity; }, "base_lr"},
-      {[](LayerConfig& c) { c.rope_theta = 0; }, "rope_theta: expected a finite number above 0, found 0"},
-      {[](LayerConfig& c) { c.rope_theta = nan; }, "rope_theta"},
-      {[](LayerConfig& c) { c.rope_theta = infinity; }, "rope_theta"},
-      {[](LayerConfig& c) { c.conv_kernel = 0; }, "conv_kernel"},
-      {[](LayerConfig& c) { c.hidden_size = 1 << 30, c.num_heads = 1; }, "numbers in memory"},
-      {[](LayerConfig& c) { c.mini_batch_size = 1 << 30; }, "numbers in memory"},
+      {[](TttConfig& c) { c.mini_batch_size = 0; }, "mini_batch_size"},
+      {[](TttConfig& c) { c.mini_batch_size = huge; }, "mini_batch_size"},
+      {[](TttConfig& c) { c.base_lr = -1.0; }, "base_lr: expected a finite number of at least 0, found -1"},
+      {[](TttConfig& c) { c.base_lr = nan; }, "base_lr"},
+      {[](TttConfig& c) { c.base_lr = infinity; }, "base_lr"},
+      {[](TttConfig& c) { c.rope_theta = 0; }, "rope_theta: expected a finite number above 0, found 0"},
+      {[](TttConfig& c) { c.rope_theta = nan; }, "rope_theta"},
+      {[](TttConfig& c) { c.rope_theta = infinity; }, "rope_theta"},
+      {[](TttConfig& c) { c.conv_kernel = 0; }, "conv_kernel"},
+      {[](TttConfig& c) { c.hidden_size = 1 << 30, c.num_heads = 1; }, "numbers in memory"},
+      {[](TttConfig& c) { c.mini_batch_size = 1 << 30; }, "numbers in memory"},
   };
   for (const BadLayer& layer : bad) {
-    const std::string error = error_of<ConfigError>([&] { validate(with(LayerConfig(), layer.damage)); });
+    const std::string error = error_of<ConfigError>([&] { validate(with(TttConfig(), layer.damage)); });
     EXPECT_TRUE(contains(error, layer.error));
   }
 }
@@ -110,7 +110,8 @@ TEST(Config, RefusesModelsThatCannotBe) {
        "pad_token_id: expected none, or 0 ... vocab_size - 1 = 96, found 97"},
       {[](ModelConfig& c) { c.bos_token_id = -1; }, "bos_token_id"},
       {[](ModelConfig& c) { c.eos_token_id = 200; }, "eos_token_id"},
-      {[](ModelConfig& c) { c.layer_type = static_cast<LayerType>(7); }, "layer_type: expected linear or mlp"},
+      {[](ModelConfig& c) { c.sequence_type = static_cast<SequenceType>(7); },
+       "sequence_type: expected one of linear, mlp, attention, found number 7"},
       {[](ModelConfig& c) { c.hidden_size = 1 << 24, c.num_layers = 1 << 30; }, "numbers in memory"},
   };
   for (const BadModel& model : bad) {
@@ -122,9 +123,12 @@ TEST(Config, RefusesModelsThatCannotBe) {
 }
 
 TEST(Config, NamesLayerTypes) {
-  EXPECT_STREQ(name(LayerType::linear), "linear");
-  EXPECT_STREQ(name(LayerType::mlp), "mlp");
-  EXPECT_THROW(name(static_cast<LayerType>(2)), ConfigError);
+  EXPECT_STREQ(name(SequenceType::linear), "linear");
+  EXPECT_STREQ(name(SequenceType::mlp), "mlp");
+  EXPECT_STREQ(name(SequenceType::attention), "attention");
+  EXPECT_THROW(name(static_cast<SequenceType>(3)), ConfigError);
+  EXPECT_EQ(sequence_type("mlp"), SequenceType::mlp);
+  EXPECT_EQ(sequence_type("lstm"), std::nullopt);
 }
 
 TEST(Config, ResolvesWhatIsEmpty) {
@@ -156,18 +160,18 @@ TEST(Config, GivesItsLayersTheirPart) {
   config.rope_theta = 500;
   config.conv_kernel = 3;
   config.share_qk = config.use_gate = true;
-  config.ablation.rotary = false;
-  const LayerConfig expected = {.hidden_size = 32,
-                                .num_heads = 4,
-                                .mini_batch_size = 5,
-                                .base_lr = 0.25,
-                                .rope_theta = 500,
-                                .conv_kernel = 3,
-                                .share_qk = true,
-                                .use_gate = true,
-                                .ablation = {.rotary = false}};
+  config.parts.rotary = false;
+  const TttConfig expected = {.hidden_size = 32,
+                              .num_heads = 4,
+                              .mini_batch_size = 5,
+                              .base_lr = 0.25,
+                              .rope_theta = 500,
+                              .conv_kernel = 3,
+                              .share_qk = true,
+                              .use_gate = true,
+                              .parts = {.rotary = false}};
   EXPECT_EQ(config.layer(), expected);
-  EXPECT_EQ(ModelConfig{}.layer(), LayerConfig{});
+  EXPECT_EQ(ModelConfig{}.layer(), TttConfig{});
 }
 
 // --- config.json -----------------------------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ TEST_F(ConfigJson, ReadsAbsentKeysAsTheOfficialDefaults) {
   expected.intermediate_size = 5504;
   expected.base_lr = 1.0;
   EXPECT_EQ(read("{}"), expected);
-  expected.layer_type = LayerType::mlp;  // whose base rate is 1.0 here all the same
+  expected.sequence_type = SequenceType::mlp;  // whose base rate is 1.0 here all the same
   EXPECT_EQ(read(R"({"ttt_layer_type":"mlp","unknown":{"a":[null]},"torch_dtype":3})"), expected);
 }
 
@@ -204,7 +208,7 @@ TEST_F(ConfigJson, ReadsEveryKey) {
                                 .num_layers = 3,
                                 .num_heads = 4,
                                 .intermediate_size = 80,
-                                .layer_type = LayerType::mlp,
+                                .sequence_type = SequenceType::mlp,
                                 .mini_batch_size = 8,
                                 .base_lr = 0.1,
                                 .rope_theta = 500,
@@ -218,7 +222,7 @@ TEST_F(ConfigJson, ReadsEveryKey) {
                                 .pad_token_id = 0,
                                 .bos_token_id = 299,
                                 .eos_token_id = {},
-                                .ablation = {.inner_norm = false, .learned_w0 = false}};
+                                .parts = {.inner_norm = false, .learned_w0 = false}};
   EXPECT_EQ(read(R"({"model_type":"ttt","hidden_act":"silu","vocab_size":300,"hidden_size":64,"num_hidden_layers":3,
                      "num_attention_heads":4,"intermediate_size":80,"ttt_layer_type":"mlp","mini_batch_size":8,
                      "ttt_base_lr":0.1,"rope_theta":500,"conv_kernel":5,"share_qk":true,"use_gate":true,
@@ -229,7 +233,7 @@ TEST_F(ConfigJson, ReadsEveryKey) {
   // What takes part in no default: a switch in the wrong place of the mapping would show here.
   for (const char* key :
        {"inner_norm", "inner_residual", "inner_bias", "rotary", "learned_rate", "token_scale", "learned_w0"}) {
-    const Ablation a = read(std::string(R"({"ttt_ablation":{")") + key + "\":false}}").ablation;
+    const Parts a = read(std::string(R"({"ttt_ablation":{")") + key + "\":false}}").parts;
     EXPECT_EQ(a.inner_norm, key != std::string("inner_norm"));
     EXPECT_EQ(a.inner_residual, key != std::string("inner_residual"));
     EXPECT_EQ(a.inner_bias, key != std::string("inner_bias"));
@@ -295,7 +299,7 @@ TEST_F(ConfigJson, RefusesWhatIsWrong) {
 
 TEST_F(ConfigJson, WritesThisText) {
   ModelConfig config = small();
-  config.ablation.token_scale = false;
+  config.parts.token_scale = false;
   detail::write_config(file(), config, Dtype::bf16);
   EXPECT_EQ(get(file()), R"({
   "architectures": [
@@ -349,7 +353,7 @@ TEST_F(ConfigJson, ReadsBackWhatItWrote) {
   EXPECT_TRUE(contains(get(file()), "\"initializer_range\": 1.0,"));
   EXPECT_EQ(get(file()).find("ttt_ablation"), std::string::npos);
 
-  config.ablation = {false, false, false, false, false, false, false};
+  config.parts = {false, false, false, false, false, false, false};
   detail::write_config(file(), config, Dtype::f64);
   EXPECT_EQ(detail::read_config(file()), resolved(config));
 }

@@ -50,7 +50,7 @@ TYPED_TEST_SUITE(Activations, Scalars);
 /// few eps |y|, which exp(-|y|) turns into a relative error: at most a few eps times |y| exp(-|y|) times a polynomial,
 /// and that product is at most of size 1 for GELU, and 10 for the second derivative.
 template <class T>
-void expect_values(const std::function<void(const Kernels<T>&, const Matrix<T>&, Matrix<T>&)>& run,
+void expect_values(const std::function<void(const ops::Kernels<T>&, const Matrix<T>&, Matrix<T>&)>& run,
                    Real (*expected)(Real), double roundings) {
   Rng rng(1);
   const Matrix<T> z(20, 101, rng, -9, 9);
@@ -77,7 +77,7 @@ Matrix<T> all(T value) {
 
 TYPED_TEST(Activations, Values) {
   using T = TypeParam;
-  using K = Kernels<T>;
+  using K = ops::Kernels<T>;
   using M = Matrix<T>;
   Rng rng(2);
   M ones(20, 101, rng, 1, 1), zeros(20, 101, rng, 0, 0);
@@ -115,7 +115,7 @@ TYPED_TEST(Activations, GeluAndSlopeAreGeluAndItsGradient) {
   const Matrix<T> z(3, 50, rng, -12, 12), ones(3, 50, rng, 1, 1);
   for (const Isa isa : supported_isas()) {
     SCOPED_TRACE(name(isa));
-    const Kernels<T>& k = kernels_of<T>(isa);
+    const ops::Kernels<T>& k = kernels_of<T>(isa);
     Matrix<T> y = z, slope = z, y_expected = z, slope_expected = z;
     k.gelu_and_slope(z.in(), y.out(), slope.out());
     k.gelu(z.in(), y_expected.out());
@@ -132,7 +132,7 @@ TYPED_TEST(Activations, Operands) {
   const Matrix<T> z(rows, cols, rng, -3, 3), s(rows, cols, rng), d(rows, cols, rng), before(rows, cols, rng);
   for (const Isa isa : supported_isas()) {
     SCOPED_TRACE(name(isa));
-    const Kernels<T>& k = kernels_of<T>(isa);
+    const ops::Kernels<T>& k = kernels_of<T>(isa);
     Matrix<T> g = z, ds = z, dz = before, vjp = before, gated = z, da = z, dg = z, silu_gated = z, d_gate = z, du = z,
               rate = z, d_rate = z;
     k.gelu_gradient(z.in(), s.in(), g.out());
@@ -209,7 +209,7 @@ TYPED_TEST(Activations, NotANumberStaysNone) {
   using T = TypeParam;
   const Matrix<T> z = all(std::numeric_limits<T>::quiet_NaN()), ones = all(T(1));
   for (const Isa isa : supported_isas()) {
-    const Kernels<T>& k = kernels_of<T>(isa);
+    const ops::Kernels<T>& k = kernels_of<T>(isa);
     Matrix<T> y[9] = {ones, ones, ones, ones, ones, ones, ones, ones, ones};
     k.gelu(z.in(), y[0].out());
     k.gelu_vjp(z.in(), ones.in(), y[1].out());
@@ -228,7 +228,7 @@ TYPED_TEST(Activations, FarOutTheyAreTheirLimits) {
   for (const T far : {T(40), T(1000), T(1e30), limits::max(), limits::infinity()}) {
     const Matrix<T> up = all(far), down = all(-far), ones = all(T(1));
     for (const Isa isa : supported_isas()) {
-      const Kernels<T>& k = kernels_of<T>(isa);
+      const ops::Kernels<T>& k = kernels_of<T>(isa);
       const auto expect = [&](const auto& run, const Matrix<T>& z, T limit) {
         Matrix<T> y = all(T(0));
         run(z.in(), y.out());

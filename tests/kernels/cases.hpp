@@ -19,7 +19,7 @@ struct KernelCase {
   std::string name;
   std::function<Operands<T>(Index rows, Index cols, Rng& rng)> make;
   /// Computes rows first ... first + n - 1 of the results.
-  std::function<void(const Kernels<T>& k, Operands<T>& m, Index first, Index n)> run;
+  std::function<void(const ops::Kernels<T>& k, Operands<T>& m, Index first, Index n)> run;
 };
 
 /// `same` operands of [rows, cols], then `wide` of [1, cols], then `tall` of [1, rows].
@@ -36,7 +36,7 @@ auto operands(int same, int wide = 0, int tall = 0) {
 
 template <class T>
 std::vector<KernelCase<T>> product_cases() {
-  using K = const Kernels<T>&;
+  using K = const ops::Kernels<T>&;
   using M = Operands<T>&;
   constexpr Index earlier = 5;  // rows of the mini-batch before those of the causal kernels
   const auto matmul = [](Index rows, Index cols, Rng& rng) {
@@ -92,21 +92,21 @@ std::vector<KernelCase<T>> product_cases() {
       {"add_outer, 2 pieces", outer(2), run_outer},
       {"add_outer, 9 pieces", outer(9), run_outer},
       {"apply_updated", causal, run_causal},
-      {"causal_update_vjp", causal_vjp,
+      {"dual_form_vjp", causal_vjp,
        [](K k, M m, Index i, Index n) {
-         k.causal_update_vjp(m[2].row(0) + i, T(1), earlier + i, m[0].out(i, n), m[1].out(i, n), m[3].row(0) + i);
+         k.dual_form_vjp(m[2].row(0) + i, T(1), earlier + i, m[0].out(i, n), m[1].out(i, n), m[3].row(0) + i);
        }},
   };
 }
 
 template <class T>
 std::vector<KernelCase<T>> norm_cases() {
-  using K = const Kernels<T>&;
+  using K = const ops::Kernels<T>&;
   using M = Operands<T>&;
   constexpr T eps = T(1e-6);
   const auto vjp = [](bool norm) {
     return [=](K k, M m, Index i, Index n) {
-      const NormWeights<T> weights = norm ? NormWeights<T>{m[7].row(0), m[8].row(0)} : NormWeights<T>{};
+      const ops::NormWeights<T> weights = norm ? ops::NormWeights<T>{m[7].row(0), m[8].row(0)} : ops::NormWeights<T>{};
       k.reconstruction_gradient_vjp(m[0].in(i, n), m[1].in(i, n), weights, eps, m[9].row(0) + i, m[2].in(i, n),
                                     m[3].out(i, n), m[4].out(i, n), m[10].row(0) + i, m[5].out(i, n), m[6].out(i, n));
     };
@@ -155,7 +155,7 @@ std::vector<KernelCase<T>> norm_cases() {
 
 template <class T>
 std::vector<KernelCase<T>> activation_cases() {
-  using K = const Kernels<T>&;
+  using K = const ops::Kernels<T>&;
   using M = Operands<T>&;
   return {
       {"gelu", operands<T>(2), [](K k, M m, Index i, Index n) { k.gelu(m[0].in(i, n), m[1].out(i, n)); }},
@@ -189,7 +189,7 @@ std::vector<KernelCase<T>> activation_cases() {
 
 template <class T>
 std::vector<KernelCase<T>> row_cases() {
-  using K = const Kernels<T>&;
+  using K = const ops::Kernels<T>&;
   using M = Operands<T>&;
   constexpr Index taps = 4;
   const auto rotate = [](Index rows, Index cols, Rng& rng) {  // two heads of 2 cols channels

@@ -10,7 +10,7 @@
 #include "kernels/lanes_scalar.hpp"
 #include "ttt/base/random.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 template <class T>
@@ -65,4 +65,4 @@ TEST(KernelExp, OverflowsUnderflowsAndPassesNan) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -8,7 +8,7 @@
 #include "kernels/lanes_scalar.hpp"
 #include "kernels/testing.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 using testing::same_bits;
@@ -78,4 +78,4 @@ TEST(KernelFma, RoundsRandomNumbersOnce) {
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

@@ -109,7 +109,7 @@ TYPED_TEST(KernelLaws, ColumnsOfAProductDoNotDependOnTheirNeighbours) {
   Matrix<T> P(m, m + 9, rng);
   for (const Isa isa : supported_isas()) {
     SCOPED_TRACE(name(isa));
-    const Kernels<T>& kernels = kernels_of<T>(isa);
+    const ops::Kernels<T>& kernels = kernels_of<T>(isa);
     Operands<T> whole = {C, C, C, C};
     Operands<T> parts = whole;
     const auto run = [&](Operands<T>& out, Index j, Index cols) {
@@ -156,10 +156,10 @@ TYPED_TEST(KernelLaws, ElementsMayBeComputedInPlace) {
   using T = TypeParam;
   Rng rng(5);
   const Matrix<T> a(6, 45, rng), b(6, 45, rng), weight(1, 45, rng), bias(1, 45, rng), rate(1, 6, rng);
-  const NormWeights<T> norm{weight.row(0), bias.row(0)};
+  const ops::NormWeights<T> norm{weight.row(0), bias.row(0)};
   for (const Isa isa : supported_isas()) {
     SCOPED_TRACE(name(isa));
-    const Kernels<T>& k = kernels_of<T>(isa);
+    const ops::Kernels<T>& k = kernels_of<T>(isa);
     const auto check = [&](const auto& run) {
       Operands<T> apart = {a};
       Operands<T> in_place = {a};
@@ -216,8 +216,8 @@ TEST(Dispatch, SetIsaChoosesBothTables) {
   for (const Isa isa : supported_isas()) {
     set_isa(isa);
     EXPECT_EQ(active_isa(), isa);
-    EXPECT_EQ(kernels<float>().isa, isa);
-    EXPECT_EQ(kernels<double>().isa, isa);
+    EXPECT_EQ(ops::kernels<float>().isa, isa);
+    EXPECT_EQ(ops::kernels<double>().isa, isa);
   }
   const Isa before = active_isa();
   EXPECT_THROW(set_isa(foreign), Error);
@@ -228,7 +228,7 @@ TEST(Dispatch, SetIsaChoosesBothTables) {
 void use_with(const char* isa) {
   setenv("TTT_ISA", isa, 1);
   try {
-    std::cerr << "uses " << name(kernels<float>().isa) << '\n';
+    std::cerr << "uses " << name(ops::kernels<float>().isa) << '\n';
   } catch (const Error& e) {
     std::cerr << e.what() << '\n';
   }

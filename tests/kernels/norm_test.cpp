@@ -52,7 +52,7 @@ double tolerance(Index n, double rho, double eps) {
 
 TEST(Norms, ValuesAreThoseOfTheFormulas) {
   for (const Isa isa : supported_isas()) {
-    const Kernels<double>& k = kernels_of<double>(isa);
+    const ops::Kernels<double>& k = kernels_of<double>(isa);
     for (const Index n : widths) {
       SCOPED_TRACE(std::string(name(isa)) + " width " + std::to_string(n));
       Rng rng(1);
@@ -82,7 +82,7 @@ TEST(Norms, WithoutWeightsTheNormIsTheIdentity) {
   Rng rng(2);
   const D z(3, 21, rng), target(3, 21, rng), rate(1, 3, rng), dy(3, 21, rng);
   for (const Isa isa : supported_isas()) {
-    const Kernels<double>& k = kernels_of<double>(isa);
+    const ops::Kernels<double>& k = kernels_of<double>(isa);
     D y = dy, G = dy, dx = z, d_weight = z, dZ = z, d_target = z, d_bias = z, d_rate = rate;
     k.layer_norm(z.in(), {}, norm_epsilon, {}, y.out());
     k.layer_norm_vjp(z.in(), {}, norm_epsilon, dy.in(), dx.out(), d_weight.out());
@@ -137,7 +137,7 @@ double column_sum(const D& m, Index j) {
 TEST(Norms, AdjointsAreDerivatives) {
   constexpr Index rows = 3;
   for (const Isa isa : supported_isas()) {
-    const Kernels<double>& k = kernels_of<double>(isa);
+    const ops::Kernels<double>& k = kernels_of<double>(isa);
     for (const Index n : {5, 8, 19, 64}) {
       SCOPED_TRACE(std::string(name(isa)) + " width " + std::to_string(n));
       Rng rng(3);
@@ -170,7 +170,7 @@ TEST(Norms, AdjointsAreDerivatives) {
 TEST(InnerLoss, TheGradientIsTheDerivativeOfTheLoss) {
   constexpr Index n = 21;
   for (const Isa isa : supported_isas()) {
-    const Kernels<double>& k = kernels_of<double>(isa);
+    const ops::Kernels<double>& k = kernels_of<double>(isa);
     Rng rng(4);
     D z(2, n, rng);
     const D target(2, n, rng), weight(1, n, rng), bias(1, n, rng), rate(1, 2, rng);
@@ -191,14 +191,14 @@ TEST(InnerLoss, TheGradientIsTheDerivativeOfTheLoss) {
 TEST(InnerLoss, TheAdjointIsTheSecondDerivative) {
   constexpr Index rows = 3;
   for (const Isa isa : supported_isas()) {
-    const Kernels<double>& k = kernels_of<double>(isa);
+    const ops::Kernels<double>& k = kernels_of<double>(isa);
     for (const Index n : {5, 8, 19, 64}) {
       SCOPED_TRACE(std::string(name(isa)) + " width " + std::to_string(n));
       Rng rng(5);
       D z(rows, n, rng), target(rows, n, rng), weight(1, n, rng), bias(1, n, rng), rate(1, rows, rng);
       const D dG(rows, n, rng);
       D G = dG, dZ = dG, d_target = dG, d_weight = dG, d_bias = dG, d_rate(1, rows, rng);
-      const NormWeights<double> norm{weight.row(0), bias.row(0)};
+      const ops::NormWeights<double> norm{weight.row(0), bias.row(0)};
       const std::function<double()> loss = [&] {
         k.reconstruction_gradient(z.in(), target.in(), norm, norm_epsilon, rate.row(0), G.out());
         return weighted_sum(G, dG);

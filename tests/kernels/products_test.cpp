@@ -54,7 +54,7 @@ void each_isa_and_extent(Body body) {
 
 TYPED_TEST(Products, Matmul) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const Matrix<T> A(e.m, e.k, rng), B(e.k, e.n, rng), bias(1, e.n, rng), C0(e.m, e.n, rng);
     for (const int start : {0, 1, 2}) {  // from zero, a bias, or what C has
       Matrix<T> C = C0;
@@ -73,7 +73,7 @@ TYPED_TEST(Products, Matmul) {
 
 TYPED_TEST(Products, MatmulTransposed) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const Matrix<T> A(e.m, e.k, rng), B(e.n, e.k, rng), C0(e.m, e.n, rng);
     for (const bool accumulate : {false, true}) {
       Matrix<T> C = C0;
@@ -92,7 +92,7 @@ TYPED_TEST(Products, MatmulTransposed) {
 
 TYPED_TEST(Products, AddOuter) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const Matrix<T> A(e.k, e.m, rng), B(e.k, e.n, rng), C0(e.m, e.n, rng);
     Matrix<T> C = C0;
     kernels.add_outer(T(-0.25), A.in(), B.in(), C.out());
@@ -110,7 +110,7 @@ TYPED_TEST(Products, AddOuter) {
 // How the sum of rows is asked for: one row of ones, repeated.
 TYPED_TEST(Products, AddOuterRepeatsARowOfStrideZero) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const T one = 1;
     const Matrix<T> B(e.k, e.n, rng);
     Matrix<T> sums(1, e.n, rng);
@@ -127,7 +127,7 @@ TYPED_TEST(Products, AddOuterRepeatsARowOfStrideZero) {
 
 TYPED_TEST(Products, ApplyUpdated) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     for (const T bias_step : {T(0), T(1)}) {
       const Index first = e.k % 7, open = first + e.m;
       const Matrix<T> x(e.m, e.k, rng), W(e.k, e.n, rng), b(1, e.n, rng), X(open, e.k, rng), G(open, e.n, rng);
@@ -159,7 +159,7 @@ TYPED_TEST(Products, ApplyUpdated) {
 
 TYPED_TEST(Products, Commit) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const T one = 1;
     const Matrix<T> X(e.k, e.m, rng), G(e.k, e.n, rng);
     Matrix<T> W(e.m, e.n, rng), b(1, e.n, rng);
@@ -173,11 +173,11 @@ TYPED_TEST(Products, Commit) {
 
 TYPED_TEST(Products, CausalUpdateVjp) {
   using T = TypeParam;
-  each_isa_and_extent<T>([](const Kernels<T>& kernels, const Extent& e, Rng& rng) {
+  each_isa_and_extent<T>([](const ops::Kernels<T>& kernels, const Extent& e, Rng& rng) {
     const Index first = e.k, n = e.m;
     const Matrix<T> P0(n, first + n, rng), R0(n, first + n, rng), scale(1, n, rng), d_scale0(1, n, rng);
     Matrix<T> P = P0, R = R0, d_scale = d_scale0;
-    kernels.causal_update_vjp(scale.row(0), T(1), first, P.out(), R.out(), d_scale.row(0));
+    kernels.dual_form_vjp(scale.row(0), T(1), first, P.out(), R.out(), d_scale.row(0));
     for (Index t = 0; t < n; ++t) {
       Sum sum;
       sum.add(1, d_scale0.at(0, t));

@@ -31,7 +31,7 @@ TYPED_TEST(RowKernels, Rotate) {
   using T = TypeParam;
   constexpr Index positions = 5, rows = 12, heads = 3, first = 3;
   for (const Index head_dim : {2, 10, 16, 36, 64}) {
-    each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+    each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
       Matrix<T> table(positions, 2 * head_dim, rng);
       const auto angle = [&](Index p, Index m) { return static_cast<double>(p) / static_cast<double>(m + 1); };
       for (Index p = 0; p < positions; ++p) {
@@ -63,7 +63,7 @@ TYPED_TEST(RowKernels, Convolve) {
   using T = TypeParam;
   constexpr Index rows = 9, taps = 4;
   for (const Index cols : {1, 16, 45}) {
-    each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+    each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
       const Matrix<T> u(rows + taps - 1, cols, rng), weight(taps, cols, rng), bias(1, cols, rng), dy(rows, cols, rng);
       Matrix<T> y = dy, du = u;
       k.convolve(u.in(), weight.in(), bias.row(0), y.out());
@@ -89,7 +89,7 @@ TYPED_TEST(RowKernels, Convolve) {
 TYPED_TEST(RowKernels, SumsAndProductsOfElements) {
   using T = TypeParam;
   constexpr Index rows = 3, cols = 53;
-  each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+  each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
     const Matrix<T> a(rows, cols, rng), b(rows, cols, rng);
     Matrix<T> sum = b, difference = b, product = b, scaled = a;
     T dots[rows];
@@ -116,7 +116,7 @@ TYPED_TEST(RowKernels, CrossEntropy) {
   using T = TypeParam;
   constexpr Index rows = 5;
   for (const Index cols : {1, 2, 16, 77, 300}) {
-    each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+    each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
       const Matrix<T> x(rows, cols, rng, -20, 20);
       const auto last = static_cast<std::int32_t>(cols - 1);
       const std::int32_t target[rows] = {0, last, -100, last / 2, -1};
@@ -142,7 +142,7 @@ TYPED_TEST(RowKernels, CrossEntropy) {
 
 TYPED_TEST(RowKernels, CrossEntropyOfExtremeLogitsIsFinite) {
   using T = TypeParam;
-  each_isa<T>([](const Kernels<T>& k, Rng& rng) {
+  each_isa<T>([](const ops::Kernels<T>& k, Rng& rng) {
     constexpr Index cols = 19;
     Matrix<T> x(2, cols, rng, 0, 0);
     x.at(0, 3) = T(1e30);
@@ -161,7 +161,7 @@ TYPED_TEST(RowKernels, SumSquares) {
   using T = TypeParam;
   for (const Index n : {0, 1, 7, 8, 100, 4095, 4096, 4097, 8192, 30001}) {
     double first = -1;
-    each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+    each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
       const Matrix<T> x(1, n, rng, 1, 2);
       double sum = 0;
       for (Index j = 0; j < n; ++j) sum += double{x.at(0, j)} * x.at(0, j);
@@ -175,17 +175,17 @@ TYPED_TEST(RowKernels, SumSquares) {
 
 TYPED_TEST(RowKernels, Adamw) {
   using T = TypeParam;
-  const AdamwStep step{.rate = 1e-2,
-                       .beta1 = 0.9,
-                       .beta2 = 0.95,
-                       .epsilon = 1e-8,
-                       .weight_decay = 0.1,
-                       .correction1 = 1 - 0.9 * 0.9,
-                       .correction2 = 1 - 0.95 * 0.95,
-                       .gradient_factor = 0.7};
+  const ops::AdamwStep step{.rate = 1e-2,
+                            .beta1 = 0.9,
+                            .beta2 = 0.95,
+                            .epsilon = 1e-8,
+                            .weight_decay = 0.1,
+                            .correction1 = 1 - 0.9 * 0.9,
+                            .correction2 = 1 - 0.95 * 0.95,
+                            .gradient_factor = 0.7};
   for (const Index n : {1, 16, 45}) {
     std::vector<Matrix<T>> first;
-    each_isa<T>([&](const Kernels<T>& k, Rng& rng) {
+    each_isa<T>([&](const ops::Kernels<T>& k, Rng& rng) {
       const Matrix<T> gradient(1, n, rng), p0(1, n, rng), m0(1, n, rng), v0(1, n, rng, 0.01, 1);
       Matrix<T> p = p0, m = m0, v = v0;
       k.adamw(step, n, gradient.row(0), p.row(0), m.row(0), v.row(0));

@@ -31,12 +31,12 @@ struct Matrix {
   const T* row(Index i) const { return data.data() + i * stride; }
   T* row(Index i) { return data.data() + i * stride; }
 
-  Rows<const T> in() const { return in(0, rows); }
-  Rows<const T> in(Index first, Index n) const { return {row(first), n, cols, stride}; }
-  Rows<const T> in_columns(Index first, Index n) const { return {row(0) + first, rows, n, stride}; }
-  Rows<T> out() { return out(0, rows); }
-  Rows<T> out(Index first, Index n) { return {row(first), n, cols, stride}; }
-  Rows<T> out_columns(Index first, Index n) { return {row(0) + first, rows, n, stride}; }
+  ops::Rows<const T> in() const { return in(0, rows); }
+  ops::Rows<const T> in(Index first, Index n) const { return {row(first), n, cols, stride}; }
+  ops::Rows<const T> in_columns(Index first, Index n) const { return {row(0) + first, rows, n, stride}; }
+  ops::Rows<T> out() { return out(0, rows); }
+  ops::Rows<T> out(Index first, Index n) { return {row(first), n, cols, stride}; }
+  ops::Rows<T> out_columns(Index first, Index n) { return {row(0) + first, rows, n, stride}; }
 };
 
 /// The same numbers in another precision.
@@ -59,9 +59,9 @@ inline std::vector<Isa> supported_isas() {
 }
 
 template <class T>
-const Kernels<T>& kernels_of(Isa isa) {
+const ops::Kernels<T>& kernels_of(Isa isa) {
   set_isa(isa);
-  return kernels<T>();
+  return ops::kernels<T>();
 }
 
 /// Equal bits, or both not a number.

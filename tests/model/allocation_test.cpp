@@ -129,13 +129,13 @@ class LayerAllocation : public testing::Test {
 };
 
 // Wide enough that loops are worth several threads.
-LayerConfig wide_config() {
-  LayerConfig config = full_config();
+TttConfig wide_config() {
+  TttConfig config = full_config();
   config.hidden_size = 96;
   return config;
 }
 
-using Models = testing::Types<LinearModel<float>, MlpModel<float>, LinearModel<double>>;
+using Models = testing::Types<inner::Linear<float>, inner::Mlp<float>, inner::Linear<double>>;
 TYPED_TEST_SUITE(LayerAllocation, Models);
 
 TYPED_TEST(LayerAllocation, NoneInForwardAndStreaming) {
@@ -157,7 +157,7 @@ TYPED_TEST(LayerAllocation, NoneForTelemetry) {
     const Tensor<T, 3> x = normal<T, 3>({2, time, 96}, this->rng);
     Tensor<T, 3> y(x.shape());
     auto state = layer.start(2);
-    LayerTape<TypeParam> tape;
+    TttTape<TypeParam> tape;
     Workspace work;
     InnerLosses<T> losses;
     expect_no_allocation([&] { layer.forward(x, state, work, y, {.losses = &losses}); });
@@ -184,8 +184,8 @@ TYPED_TEST(LayerAllocation, NoneInTraining) {
   const Tensor<T, 3> x = normal<T, 3>({2, 50, 96}, this->rng);
   Tensor<T, 3> y(x.shape()), dx(x.shape());
   auto state = layer.start(2), d_state = layer.zeros(2);
-  auto d_params = LayerParams<TypeParam>::zeros(wide_config());
-  LayerTape<TypeParam> tape;
+  auto d_params = TttParams<TypeParam>::zeros(wide_config());
+  TttTape<TypeParam> tape;
   Workspace work;
   expect_no_allocation([&] {
     layer.forward(x, state, tape, work, y);
@@ -197,7 +197,7 @@ TYPED_TEST(LayerAllocation, NoneInTraining) {
 // Shapes are long as text, which only a message may need.
 TEST(ModelAllocation, NoneForChecksThatHold) {
   Rng rng(12);
-  const auto layer = random_layer<LinearModel<float>>(full_config(), rng);
+  const auto layer = random_layer<inner::Linear<float>>(full_config(), rng);
   const Index long_time = 1000000000000;
   const View<const float, 3> x(nullptr, {0, long_time, 18});
   const View<float, 3> y(nullptr, {0, long_time, 18});
@@ -205,7 +205,7 @@ TEST(ModelAllocation, NoneForChecksThatHold) {
   Workspace work;
   expect_no_allocation([&] { layer.forward(x, state, work, y); });
 
-  const Model model = random_model<float>(small_model(LayerType::linear, true), rng);
+  const Model model = random_model<float>(small_model(SequenceType::linear, true), rng);
   const View<const Token, 2> tokens(nullptr, {0, long_time});
   const View<float, 3> logits(nullptr, {0, long_time, 29});
   auto model_state = model.start(0);

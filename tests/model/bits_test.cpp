@@ -69,7 +69,7 @@ TYPED_TEST(ModelBits, LastLogitsAndLossesAreThoseOfAllLogits) {
     const Index batch = 2, time = 300, V = config.vocab_size;
     const Tensor<Token, 2> tokens = random_tokens(batch, time, V, this->rng);
     Tensor<Token, 2> targets = random_tokens(batch, time, V, this->rng);
-    targets[1][7] = ignored;
+    targets[1][7] = ignored_target;
     const Tensor<T, 3> logits = model(tokens);
     Workspace work;
 
@@ -121,7 +121,7 @@ TYPED_TEST(ModelBits, AnyCompanyAndThreadsAreTheSame) {
       copy<Token, 1>(tokens[i], own[0]);
       const Tensor<T, 3> found = forward_in_pieces(model, own, alone, {time});
       EXPECT_EQ(0, std::memcmp(found.data(), logits[i].data(), static_cast<std::size_t>(found.size()) * sizeof(T)));
-      EXPECT_TRUE(same_stream(alone.streams[0], together.streams[static_cast<std::size_t>(i)])) << "sequence " << i;
+      EXPECT_TRUE(same_bits(alone.streams[0], together.streams[static_cast<std::size_t>(i)])) << "sequence " << i;
     }
     auto d_state = model.zeros(batch);
     fill_state(d_state, 0.1, this->rng);

@@ -23,12 +23,12 @@ struct Case {
 /// What tests that fail print.
 void PrintTo(const Case& s, std::ostream* out) {
   const ModelConfig& c = s.config;
-  *out << name(c.layer_type) << ", vocab_size " << c.vocab_size << ", hidden_size " << c.hidden_size << ", num_layers "
-       << c.num_layers << ", num_heads " << c.num_heads << ", intermediate_size " << *c.intermediate_size
-       << ", mini_batch_size " << c.mini_batch_size << ", base_lr " << *c.base_lr << ", conv_kernel " << c.conv_kernel
-       << ", share_qk " << c.share_qk << ", use_gate " << c.use_gate << ", pre_conv " << c.pre_conv
-       << ", tie_word_embeddings " << c.tie_word_embeddings << ", batch " << s.batch << ", prefix " << s.prefix
-       << ", time " << s.time;
+  *out << name(c.sequence_type) << ", vocab_size " << c.vocab_size << ", hidden_size " << c.hidden_size
+       << ", num_layers " << c.num_layers << ", num_heads " << c.num_heads << ", intermediate_size "
+       << *c.intermediate_size << ", mini_batch_size " << c.mini_batch_size << ", base_lr " << *c.base_lr
+       << ", conv_kernel " << c.conv_kernel << ", share_qk " << c.share_qk << ", use_gate " << c.use_gate
+       << ", pre_conv " << c.pre_conv << ", tie_word_embeddings " << c.tie_word_embeddings << ", batch " << s.batch
+       << ", prefix " << s.prefix << ", time " << s.time;
 }
 
 /// The small models, and random ones of both inner models.
@@ -42,7 +42,7 @@ std::vector<Case> cases() {
   const auto coin = [&] { return between(0, 1) == 1; };
   for (int i = 0; i < 8; ++i) {
     Case s;
-    s.config.layer_type = i % 2 == 0 ? LayerType::linear : LayerType::mlp;
+    s.config.sequence_type = i % 2 == 0 ? SequenceType::linear : SequenceType::mlp;
     s.config.vocab_size = between(3, 40);
     s.config.num_layers = between(1, 3);
     s.config.num_heads = between(1, 3);
@@ -70,11 +70,10 @@ class ModelGradient : public testing::TestWithParam<Case> {
   double weighted_sum(const ModelState<double>& state, const ModelState<double>& weights) {
     double sum = 0;
     for (std::size_t i = 0; i < state.streams.size(); ++i) {
-      visit_stream(
-          [&](const std::string&, const auto& s, const auto& w) {
-            for (Index j = 0; j < s.size(); ++j) sum += s.data()[j] * w.data()[j];
-          },
-          state.streams[i], weights.streams[i]);
+      ModelStream<double>::visit(detail::tensors_only([&](const std::string&, const auto& s, const auto& w) {
+                                   for (Index j = 0; j < s.size(); ++j) sum += s.data()[j] * w.data()[j];
+                                 }),
+                                 state.streams[i], weights.streams[i]);
     }
     return sum;
   }
@@ -85,13 +84,14 @@ class ModelGradient : public testing::TestWithParam<Case> {
   Rng rng{12};
   BasicModel<double> model = random_model<double>(config, rng);
   Tensor<Token, 2> tokens = random_tokens(batch, time, config.vocab_size, rng), targets = targets_with_gaps();
-  const double counted = static_cast<double>(targets.size() - std::count(targets.begin(), targets.end(), ignored));
+  const double counted =
+      static_cast<double>(targets.size() - std::count(targets.begin(), targets.end(), ignored_target));
   ModelState<double> d_final = random_cotangent();
 
  private:
   Tensor<Token, 2> targets_with_gaps() {
     Tensor<Token, 2> t = random_tokens(batch, time, config.vocab_size, rng);
-    t[0][time / 3] = t[batch - 1][time - 1] = ignored;
+    t[0][time / 3] = t[batch - 1][time - 1] = ignored_target;
     return t;
   }
   ModelState<double> random_cotangent() {
@@ -134,11 +134,10 @@ TEST_P(ModelGradient, IsFiniteDifferencesInsideAMiniBatch) {
   std::vector<Variable> variables;
   append_variables("", model.params(), step.gradient, variables);
   for (std::size_t i = 0; i < first.streams.size(); ++i) {
-    visit_stream(
-        [&](const std::string& name, auto& x, auto& d) {
-          if (x.size() > 0) variables.push_back({name, values(x), values(d)});
-        },
-        first.streams[i], step.d_state.streams[i]);
+    ModelStream<double>::visit(detail::tensors_only([&](const std::string& name, auto& x, auto& d) {
+                                 if (x.size() > 0) variables.push_back({name, values(x), values(d)});
+                               }),
+                               first.streams[i], step.d_state.streams[i]);
   }
   expect_derivatives(value, variables, rng);
 }
@@ -155,7 +154,8 @@ TEST_P(ModelGradient, IsTheSameInPieces) {
   double loss = 0;
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     const Tensor<Token, 2> piece = copy_of<Token, 2>(targets.view().columns(t, cuts[i]));
-    const double part = static_cast<double>(piece.size() - std::count(piece.begin(), piece.end(), ignored)) / counted;
+    const double part =
+        static_cast<double>(piece.size() - std::count(piece.begin(), piece.end(), ignored_target)) / counted;
     loss += part * model.forward_loss(tokens.view().columns(t, cuts[i]), piece, state, tapes[i], work, gradient,
                                       {.weight = part});
     t += cuts[i];
@@ -173,7 +173,7 @@ TEST_P(ModelGradient, IsTheSameInPieces) {
   };
   ModelParams<double>::visit(near, gradient, whole.gradient);
   for (std::size_t i = 0; i < d_state.streams.size(); ++i) {
-    visit_stream(near, d_state.streams[i], whole.d_state.streams[i]);
+    ModelStream<double>::visit(detail::tensors_only(near), d_state.streams[i], whole.d_state.streams[i]);
   }
 }
 

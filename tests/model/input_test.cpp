@@ -40,7 +40,7 @@ class ModelInput : public testing::TestWithParam<ModelConfig> {
 };
 
 TEST_P(ModelInput, TokensOutsideTheVocabularyAreRefused) {
-  for (const Token wrong : {-1, 29, ignored}) {
+  for (const Token wrong : {-1, 29, ignored_target}) {
     Tensor<Token, 2> tokens = random_tokens(2, 6, 29, rng);
     const Tensor<Token, 2> targets = random_tokens(2, 6, 29, rng);
     tokens[1][5] = wrong;
@@ -54,7 +54,7 @@ TEST_P(ModelInput, TokensOutsideTheVocabularyAreRefused) {
     expect_refused([&] { model.token_losses(tokens, targets, state, work, losses); }, words);
     expect_refused([&] { model.forward_loss(tokens, targets, state, tape, work, gradient); }, words);
     EXPECT_TRUE(same_bits(gradient, ModelParams<float>::zeros(model.config())));
-    if (wrong == ignored) continue;
+    if (wrong == ignored_target) continue;
     expect_refused([&] { model.token_losses(targets, tokens, state, work, losses); }, words);
     expect_refused([&] { model.forward_loss(targets, tokens, state, tape, work, gradient); }, words);
   }
@@ -77,7 +77,7 @@ TEST_P(ModelInput, WrongShapesAreRefused) {
 TEST_P(ModelInput, StatesOfOtherModelsAreRefused) {
   std::vector<ModelConfig> others(5, GetParam());
   others[0].num_layers = 3;
-  others[1].layer_type = GetParam().layer_type == LayerType::linear ? LayerType::mlp : LayerType::linear;
+  others[1].sequence_type = GetParam().sequence_type == SequenceType::linear ? SequenceType::mlp : SequenceType::linear;
   others[2].mini_batch_size = 6;
   others[3].share_qk = !GetParam().share_qk;
   others[4].pre_conv = !GetParam().pre_conv;
@@ -107,7 +107,7 @@ TEST_P(ModelInput, StreamsMoveBetweenBatches) {
   std::swap(state.streams[1], other.streams[0]);
   model.forward_last(next, other, work, found);
   EXPECT_TRUE(same_bits(found, expected));
-  EXPECT_TRUE(same_stream(other.streams[0], alone.streams[0]));
+  EXPECT_TRUE(same_bits(other.streams[0], alone.streams[0]));
 }
 
 TEST_P(ModelInput, HiddenStatesAndLossesAreOfTheWholeCallAndChangeNoBit) {

@@ -28,28 +28,28 @@ TEST(ThreadsLaw, SeveralAreUsed) {
   EXPECT_GT(4.0 * 96 * batch * time, detail::serial_work);
   const Threads with(7);
   EXPECT_EQ(threads(), 7);
-  EXPECT_GT(workers(8, 2e6), 1);
+  EXPECT_GT(detail::worker_count(8, 2e6), 1);
 }
 
 template <class M>
 class LayerThreadsLaw : public testing::Test {};
 
-using Models = testing::Types<LinearModel<float>, MlpModel<float>>;
+using Models = testing::Types<inner::Linear<float>, inner::Mlp<float>>;
 TYPED_TEST_SUITE(LayerThreadsLaw, Models);
 
 TYPED_TEST(LayerThreadsLaw, AnyNumberGivesTheSameBits) {
-  LayerConfig config = full_config();
+  TttConfig config = full_config();
   config.hidden_size = 96;
   Rng rng(31);
   const LayerProblem<TypeParam> problem(config, batch, 0, time, rng);
-  LayerState<TypeParam> state = problem.start();
+  TttState<TypeParam> state = problem.start();
   const Threads one(1);
   const Tensor<float, 3> y = forward_in_pieces(problem.layer, problem.x, state, {time});
   const auto gradients = problem.gradients();
   ASSERT_TRUE(finite(y) && finite(gradients.x));
   for (const Index n : numbers_of_threads) {
     const Threads with(n);
-    LayerState<TypeParam> own = problem.start();
+    TttState<TypeParam> own = problem.start();
     EXPECT_TRUE(same_bits(forward_in_pieces(problem.layer, problem.x, own, {time}), y)) << n << " threads";
     EXPECT_TRUE(same_state(own, state)) << n << " threads";
     const auto found = problem.gradients();
@@ -59,7 +59,7 @@ TYPED_TEST(LayerThreadsLaw, AnyNumberGivesTheSameBits) {
   }
 }
 
-class ModelThreadsLaw : public testing::TestWithParam<LayerType> {
+class ModelThreadsLaw : public testing::TestWithParam<SequenceType> {
  protected:
   static ModelConfig config() {
     ModelConfig wide = small_model(GetParam(), true);
@@ -72,7 +72,7 @@ class ModelThreadsLaw : public testing::TestWithParam<LayerType> {
   Rng rng{32};
 };
 
-INSTANTIATE_TEST_SUITE_P(BothLayers, ModelThreadsLaw, testing::Values(LayerType::linear, LayerType::mlp),
+INSTANTIATE_TEST_SUITE_P(BothLayers, ModelThreadsLaw, testing::Values(SequenceType::linear, SequenceType::mlp),
                          [](const auto& test) { return name(test.param); });
 
 TEST_P(ModelThreadsLaw, AnyNumberGivesTheSameBits) {

@@ -28,20 +28,20 @@ class LayerThreads : public testing::Test {
   Rng rng{21};
 };
 
-using Models = testing::Types<LinearModel<float>, MlpModel<float>>;
+using Models = testing::Types<inner::Linear<float>, inner::Mlp<float>>;
 TYPED_TEST_SUITE(LayerThreads, Models);
 
 TYPED_TEST(LayerThreads, OneLayerServesAll) {
   using Problem = LayerProblem<TypeParam>;
   const Problem problem(full_config(), 2, 3, 40, this->rng);
-  LayerState<TypeParam> state = problem.start();
+  TttState<TypeParam> state = problem.start();
   const Tensor<float, 3> expected = forward_in_pieces(problem.layer, problem.x, state, {40});
   const auto gradients = problem.gradients();
 
   std::vector<Tensor<float, 3>> outputs(callers);
   std::vector<typename Problem::Gradients> found(callers);
   at_once([&](std::size_t i) {
-    LayerState<TypeParam> own = problem.start();
+    TttState<TypeParam> own = problem.start();
     outputs[i] = forward_in_pieces(problem.layer, problem.x, own, {13, 27});
     found[i] = problem.gradients();
   });
@@ -54,7 +54,7 @@ TYPED_TEST(LayerThreads, OneLayerServesAll) {
 
 TEST(ModelThreads, OneModelServesAll) {
   Rng rng(22);
-  const ModelConfig config = small_model(LayerType::mlp, true);
+  const ModelConfig config = small_model(SequenceType::mlp, true);
   const Model model = random_model<float>(config, rng);
   const Tensor<Token, 2> tokens = random_tokens(2, 30, config.vocab_size, rng);
   const Tensor<Token, 2> targets = random_tokens(2, 30, config.vocab_size, rng);

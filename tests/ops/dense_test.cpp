@@ -76,7 +76,7 @@ TYPED_TEST(DenseOf, ProductsTakeTheStoredWeights) {
         for (const Isa isa : supported_isas()) {
           set_isa(isa);
           Tensor<T, 2> y({n, shape[0]});
-          project<T>(x, W, y);
+          ops::project<T>(x, W, y);
           if (first.empty()) first = y;
           ASSERT_TRUE(same_bits(y, first)) << ttt::name(isa);
         }
@@ -100,13 +100,13 @@ TYPED_TEST(DenseOf, ProductsOfTheSameRowsAreThoseOfEach) {
   for (const Index n : {1, 600}) {
     const auto x = normal<T>({n, 70}, this->rng);
     Tensor<T, 2> y1({n, 64}), y_none({n, 0}), y2({n, 600}), expected1 = y1, expected2 = y2;
-    project<T>(x, W1, expected1);
-    project<T>(x, W2, expected2);
+    ops::project<T>(x, W1, expected1);
+    ops::project<T>(x, W2, expected2);
     for (const Index threads : {1, 2}) {
       const support::Threads scope(threads);
       fill(y1.view(), T(0));
       fill(y2.view(), T(0));
-      project<T>(x, {{W1, y1}, {none, y_none}, {W2, y2}});
+      ops::project<T>(x, {{W1, y1}, {none, y_none}, {W2, y2}});
       EXPECT_TRUE(same_bits(y1, expected1));
       EXPECT_TRUE(same_bits(y2, expected2));
     }
@@ -133,8 +133,8 @@ TYPED_TEST(DenseOf, AWeightGradientMayBeOfSomeInputs) {
   for (const Isa isa : supported_isas()) {
     set_isa(isa);
     Dense<T> dW(dW0);
-    kernels<T>().add_weight_vjp({x.data(), n, some, some}, {dy.data(), n, outputs, outputs}, first, inputs,
-                                dW.panel(0));
+    ops::kernels<T>().add_weight_vjp({x.data(), n, some, some}, {dy.data(), n, outputs, outputs}, first, inputs,
+                                     dW.panel(0));
     const Tensor<T, 2> found = dW.tensor();
     for (Index o = 0; o < outputs; ++o) {
       for (Index i = 0; i < inputs; ++i) {
@@ -159,7 +159,7 @@ TYPED_TEST(DenseOf, TheAdjointIsThatOfTheProduct) {
         set_isa(isa);
         Tensor<T, 2> dx = dx0;
         Dense<T> dW(dW0);
-        project_vjp<T>(x, W, dy, dx, dW);
+        ops::project_vjp<T>(x, W, dy, dx, dW);
         if (first_dx.empty()) {
           first_dx = dx;
           first_dW = dW.tensor();

@@ -5,9 +5,9 @@ set -euo pipefail
 
 toolchain=$SOURCE_DIR/cmake/aarch64-linux-gnu.cmake
 work=$WORK_DIR/aarch64
-programs=(checkpoint_test dense_test generate_test half_test kernels_activation_test kernels_exp_test kernels_fma_test
-  kernels_norm_test kernels_products_test kernels_rows_test kernels_test layer_edges_test layer_environment_test
-  layer_state_test math_test model_bits_test random_test)
+programs=(base_math_test base_random_test io_checkpoint_test kernels_activation_test kernels_exp_test kernels_fma_test
+  kernels_kernels_test kernels_norm_test kernels_products_test kernels_rows_test model_bits_test model_generator_test
+  ops_dense_test ops_half_test sequence_ttt_edges_test sequence_ttt_environment_test sequence_ttt_state_test)
 rm -rf "$work"
 
 configure() { # build-directory arguments...

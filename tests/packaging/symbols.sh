@@ -18,7 +18,7 @@ tables_alone() {
       */kernels/avx2.* | */kernels/avx512.* | */kernels/neon.*)
         isa=$(basename "$object")
         isa=${isa%%.*}
-        others=$("$NM" -C -g --defined-only "$object" | grep -Ev " ttt::${isa}_(float|double)\$" || true)
+        others=$("$NM" -C -g --defined-only "$object" | grep -Ev " ttt::ops::${isa}_(float|double)\$" || true)
         [[ -z $others ]] || fail "symbols of $object that others may use" "$others"
         ;;
     esac

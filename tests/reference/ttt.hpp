@@ -160,13 +160,13 @@ struct Result {
 /// Parameters have the names of checkpoints; config.base_lr is given.
 class Layer {
  public:
-  Layer(const LayerConfig& config, std::vector<Index> inner_widths, Parameters parameters)
+  Layer(const TttConfig& config, std::vector<Index> inner_widths, Parameters parameters)
       : config_(config), widths_(std::move(inner_widths)), p_(std::move(parameters)) {}
 
   Result operator()(const Matrix& x, double inner_lr = 1.0) const {
     const std::size_t time = x.size(), H = size(config_.num_heads), D = size(config_.head_dim());
     const std::size_t b = size(config_.mini_batch_size);
-    const Ablation& on = config_.ablation;
+    const Parts& on = config_.parts;
     Result r;
     for (std::size_t h = 0; h < H; ++h) r.heads.push_back(initial_model(h));
     const std::vector<InnerModel> first = r.heads;
@@ -237,7 +237,7 @@ class Layer {
   }
 
   InnerModel initial_model(std::size_t h) const {
-    InnerModel m{{}, {config_.ablation.inner_norm, {}, {}}, config_.ablation.inner_residual};
+    InnerModel m{{}, {config_.parts.inner_norm, {}, {}}, config_.parts.inner_residual};
     if (m.norm.on) {
       m.norm.weight = part(p_.at("ttt_norm_weight"), h);
       m.norm.bias = part(p_.at("ttt_norm_bias"), h);
@@ -248,7 +248,7 @@ class Layer {
     for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
       const std::size_t in = size(widths[i]), out = size(widths[i + 1]);
       Map map{Matrix(in, Vector(out, 0.0)), Vector(out, 0.0)};
-      if (config_.ablation.learned_w0) {
+      if (config_.parts.learned_w0) {
         const Vector& W = p_.at("W" + std::to_string(i + 1));
         const Vector& b = p_.at("b" + std::to_string(i + 1));
         for (std::size_t j = 0; j < in; ++j) {
@@ -275,7 +275,7 @@ class Layer {
   }
 
   Vector rotated(Vector z, std::size_t position) const {
-    if (!config_.ablation.rotary) return z;
+    if (!config_.parts.rotary) return z;
     for (std::size_t m = 0; m < z.size() / 2; ++m) {
       const double angle = static_cast<double>(position) *
                            std::pow(config_.rope_theta, -2.0 * static_cast<double>(m) / static_cast<double>(z.size()));
@@ -287,13 +287,13 @@ class Layer {
   }
 
   double gate(const Vector& x, std::size_t h) const {
-    if (!config_.ablation.learned_rate) return 1;
+    if (!config_.parts.learned_rate) return 1;
     double a = p_.at("learnable_ttt_lr_bias")[h];
     for (std::size_t c = 0; c < x.size(); ++c) a += x[c] * p_.at("learnable_ttt_lr_weight")[h * x.size() + c];
     return 1 / (1 + std::exp(-a));
   }
 
-  LayerConfig config_;
+  TttConfig config_;
   std::vector<Index> widths_;
   Parameters p_;
 };

@@ -13,14 +13,15 @@ struct DeepModel {
   static constexpr std::size_t depth = 3;
   static constexpr double default_base_lr = 0.1;
 
-  static std::array<AffineShape, depth> shapes(Index head_dim) {
+  static std::array<inner::AffineShape, depth> shapes(Index head_dim) {
     return {{{head_dim, 2 * head_dim}, {2 * head_dim, 2 * head_dim}, {2 * head_dim, head_dim}}};
   }
 
-  static void extend(const HeadState<DeepModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                     const Trace<DeepModel>& trace, View<T> out, Workspace& scratch) {
+  static void extend(const inner::HeadState<DeepModel>& state, const inner::HeadSettings<T>& head,
+                     const inner::MiniBatch<T>& in, const inner::Trace<DeepModel>& trace, View<T> out,
+                     Workspace& scratch) {
     Frame frame(scratch);
-    const auto rows = [&](const View<T>& v) { return v.rows(in.first, in.size()); };
+    const auto rows = [&](const View<T>& v) { return v.row_range(in.open, in.size()); };
     copy(in.K, rows(state[0].X));
     for (std::size_t i = 0; i < depth; ++i) {
       if (i > 0) ops::gelu(trace[i - 1].Z, rows(state[i].X));
@@ -40,11 +41,12 @@ struct DeepModel {
     readout(trace[depth - 1].Z_bar, in.Q, head, out);
   }
 
-  static void extend_vjp(const HeadState<DeepModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                         const Trace<DeepModel>& trace, View<const T> d_out, const HeadState<DeepModel>& d_state,
-                         const TokenGradients<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
+  static void extend_vjp(const inner::HeadState<DeepModel>& state, const inner::HeadSettings<T>& head,
+                         const inner::MiniBatch<T>& in, const inner::Trace<DeepModel>& trace, View<const T> d_out,
+                         const inner::HeadState<DeepModel>& d_state, const inner::Tokens<T>& d_in,
+                         const inner::NormGradientRows<T>& d_norm, Workspace& scratch) {
     Frame frame(scratch);
-    const auto rows = [&](const View<T>& v) { return v.rows(in.first, in.size()); };
+    const auto rows = [&](const View<T>& v) { return v.row_range(in.open, in.size()); };
     const View<T> weight_rows = frame.take<T, 2>(in.Q.shape());
     std::array<View<T>, depth> d_Z;
     for (std::size_t i = 0; i < depth; ++i) d_Z[i] = frame.zeros<T, 2>(trace[i].Z.shape());

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "ttt/base/random.hpp"
+#include "ttt/ops/parameters.hpp"
+#include "ttt/sequence/state.hpp"
 
 namespace ttt::support {
 
@@ -24,11 +25,10 @@ struct Variable {
 /// Every tensor of a struct with a visitor, and of the gradient beside it.
 template <class S>
 void append_variables(const std::string& prefix, S& variables, S& gradients, std::vector<Variable>& all) {
-  S::visit(
-      [&](const std::string& name, auto& value, auto& gradient) {
-        if (value.size() > 0) all.push_back({prefix + name, values(value), values(gradient)});
-      },
-      variables, gradients);
+  S::visit(detail::tensors_only([&](const std::string& name, auto& value, auto& gradient) {
+             if (value.size() > 0) all.push_back({prefix + name, values(value), values(gradient)});
+           }),
+           variables, gradients);
 }
 
 inline double dot(View<const double, 1> a, View<const double, 1> b) {

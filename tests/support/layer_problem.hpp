@@ -14,7 +14,7 @@
 namespace ttt::support {
 
 /// All switches on; no size divides another, but the hidden size.
-inline LayerConfig full_config(Index mini_batch = 7) {
+inline TttConfig full_config(Index mini_batch = 7) {
   return {.hidden_size = 18,
           .num_heads = 3,
           .mini_batch_size = mini_batch,
@@ -26,14 +26,14 @@ inline LayerConfig full_config(Index mini_batch = 7) {
 }
 
 template <InnerModel M>
-Layer<M> random_layer(const LayerConfig& config, Rng& rng) {
-  return Layer<M>(config, random_params(LayerParams<M>::zeros(config), rng));
+Ttt<M> random_layer(const TttConfig& config, Rng& rng) {
+  return Ttt<M>(config, random_params(TttParams<M>::zeros(config), rng));
 }
 
 /// Reads x in pieces of these lengths, continuing `state`.
 template <InnerModel M>
-Tensor<typename M::Scalar, 3> forward_in_pieces(const Layer<M>& layer, const Tensor<typename M::Scalar, 3>& x,
-                                                LayerState<M>& state, const Cuts& cuts) {
+Tensor<typename M::Scalar, 3> forward_in_pieces(const Ttt<M>& layer, const Tensor<typename M::Scalar, 3>& x,
+                                                TttState<M>& state, const Cuts& cuts) {
   Tensor<typename M::Scalar, 3> y(x.shape());
   Workspace work;
   Index t = 0;
@@ -46,13 +46,12 @@ Tensor<typename M::Scalar, 3> forward_in_pieces(const Layer<M>& layer, const Ten
 
 /// Values for everything in a state, or for its cotangent.
 template <InnerModel M>
-void fill_state(LayerState<M>& state, double deviation, Rng& rng) {
-  for (StreamState<M>& stream : state.streams) {
-    StreamState<M>::visit(
-        [&](const std::string&, auto& t) {
-          fill_normal<typename M::Scalar>({t.data(), {t.size()}}, deviation, rng);
-        },
-        stream);
+void fill_state(TttState<M>& state, double deviation, Rng& rng) {
+  for (TttStream<M>& stream : state.streams) {
+    TttStream<M>::visit(detail::tensors_only([&](const std::string&, auto& t) {
+                          fill_normal<typename M::Scalar>({t.data(), {t.size()}}, deviation, rng);
+                        }),
+                        stream);
   }
 }
 
@@ -63,18 +62,18 @@ struct LayerProblem {
 
   struct Gradients {
     Tensor<T, 3> x;
-    LayerParams<M> params;
-    LayerState<M> state;  // of the first state, unless that is the layer's own start
+    TttParams<M> params;
+    TttState<M> state;  // of the first state, unless that is the layer's own start
   };
 
-  Layer<M> layer;
+  Ttt<M> layer;
   Tensor<T, 3> x, dy;
-  std::optional<LayerState<M>> first;  // empty: the layer's own start
-  LayerState<M> d_final;
+  std::optional<TttState<M>> first;  // empty: the layer's own start
+  TttState<M> d_final;
   double inner_lr = 1.0;
 
   /// Streams begin after `prefix` tokens, with everything that came of them taken as given.
-  LayerProblem(const LayerConfig& config, Index batch, Index prefix, Index time, Rng& rng)
+  LayerProblem(const TttConfig& config, Index batch, Index prefix, Index time, Rng& rng)
       : layer(random_layer<M>(config, rng)),
         x(normal<T, 3>({batch, time, config.hidden_size}, rng)),
         dy(normal<T, 3>({batch, time, config.hidden_size}, rng)),
@@ -85,21 +84,20 @@ struct LayerProblem {
     forward_in_pieces(layer, normal<T, 3>({batch, prefix, config.hidden_size}, rng), *first, {prefix});
   }
 
-  LayerState<M> start() const { return first ? first->clone() : layer.start(x.extent(0)); }
+  TttState<M> start() const { return first ? first->clone() : layer.start(x.extent(0)); }
 
   double value() const {
-    LayerState<M> state = start();
+    TttState<M> state = start();
     Tensor<T, 3> y(x.shape());
     Workspace work;
     layer.forward(x, state, work, y, {.inner_lr = inner_lr});
     double sum = 0;
     for (Index i = 0; i < y.size(); ++i) sum += y.data()[i] * dy.data()[i];
     for (std::size_t i = 0; i < state.streams.size(); ++i) {
-      StreamState<M>::visit(
-          [&](const std::string&, const auto& s, const auto& g) {
-            for (Index j = 0; j < s.size(); ++j) sum += s.data()[j] * g.data()[j];
-          },
-          state.streams[i], d_final.streams[i]);
+      TttStream<M>::visit(detail::tensors_only([&](const std::string&, const auto& s, const auto& g) {
+                            for (Index j = 0; j < s.size(); ++j) sum += s.data()[j] * g.data()[j];
+                          }),
+                          state.streams[i], d_final.streams[i]);
     }
     return sum;
   }
@@ -108,10 +106,10 @@ struct LayerProblem {
 
   /// Piece after piece forward, and back again handing the state's cotangent on.
   Gradients gradients_in_pieces(const Cuts& cuts) const {
-    Gradients d{Tensor<T, 3>(x.shape()), LayerParams<M>::zeros(layer.config()), d_final.clone()};
+    Gradients d{Tensor<T, 3>(x.shape()), TttParams<M>::zeros(layer.config()), d_final.clone()};
     Workspace work;
-    LayerState<M> state = start();
-    std::vector<LayerTape<M>> tapes(cuts.size());
+    TttState<M> state = start();
+    std::vector<TttTape<M>> tapes(cuts.size());
     Index t = 0;
     for (std::size_t i = 0; i < cuts.size(); ++i) {
       Tensor<T, 3> y({x.extent(0), cuts[i], x.extent(2)});

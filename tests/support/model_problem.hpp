@@ -13,13 +13,13 @@
 
 namespace ttt::support {
 
-inline ModelConfig small_model(LayerType type, bool mamba) {
+inline ModelConfig small_model(SequenceType type, bool mamba) {
   return {.vocab_size = 29,
           .hidden_size = 12,
           .num_layers = 2,
           .num_heads = 2,
           .intermediate_size = 20,
-          .layer_type = type,
+          .sequence_type = type,
           .mini_batch_size = 5,
           .rope_theta = 100.0,
           .conv_kernel = 3,
@@ -32,7 +32,7 @@ inline ModelConfig small_model(LayerType type, bool mamba) {
 /// Both inner models in both backbones; one of the backbones ties its embeddings.
 inline std::vector<ModelConfig> small_models() {
   std::vector<ModelConfig> all;
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     for (const bool mamba : {false, true}) all.push_back(small_model(type, mamba));
   }
   return all;
@@ -40,7 +40,7 @@ inline std::vector<ModelConfig> small_models() {
 
 /// Names of tests whose parameter is one of them.
 inline std::string model_name(const testing::TestParamInfo<ModelConfig>& test) {
-  return std::string(name(test.param.layer_type)) + (test.param.pre_conv ? "_mamba" : "_transformer");
+  return std::string(name(test.param.sequence_type)) + (test.param.pre_conv ? "_mamba" : "_transformer");
 }
 
 template <class T>
@@ -54,26 +54,13 @@ inline Tensor<Token, 2> random_tokens(Index batch, Index time, Index vocab_size,
   return tokens;
 }
 
-/// f(name, tensor...) for everything that streams remember.
-template <class F, class Stream, class... Rest>
-void visit_stream(F f, Stream& stream, Rest&... rest) {
-  for (std::size_t i = 0; i < stream.layers.size(); ++i) {
-    const std::string prefix = "layer " + std::to_string(i) + ", ";
-    f(prefix + "front conv_tail", stream.layers[i].conv_tail, rest.layers[i].conv_tail...);
-    std::visit(
-        [&](auto& layer) {
-          using State = std::remove_cvref_t<decltype(layer)>;
-          State::visit([&](const std::string& name, auto&... t) { f(prefix + name, t...); }, layer,
-                       std::get<State>(rest.layers[i].layer)...);
-        },
-        stream.layers[i].layer);
-  }
-}
-
 template <class T>
 void fill_state(ModelState<T>& state, double deviation, Rng& rng) {
   for (ModelStream<T>& stream : state.streams) {
-    visit_stream([&](const std::string&, auto& t) { fill_normal<T>({t.data(), {t.size()}}, deviation, rng); }, stream);
+    ModelStream<T>::visit(detail::tensors_only([&](const std::string&, auto& t) {
+                            fill_normal<T>({t.data(), {t.size()}}, deviation, rng);
+                          }),
+                          stream);
   }
 }
 

@@ -27,6 +27,12 @@ template <class T, int Rank>
   return ::testing::AssertionSuccess();
 }
 
+/// Of positions.
+inline ::testing::AssertionResult same_bits(Index a, Index b) {
+  if (a == b) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << a << " and " << b;
+}
+
 template <class T>
 ::testing::AssertionResult same_bits(const Dense<T>& a, const Dense<T>& b) {
   return same_bits(in_rows(a), in_rows(b));
@@ -48,34 +54,13 @@ requires requires(const S& s) {
   return result;
 }
 
-template <InnerModel M>
-::testing::AssertionResult same_stream(const StreamState<M>& a, const StreamState<M>& b) {
-  if (a.position != b.position) {
-    return ::testing::AssertionFailure() << "positions " << a.position << " and " << b.position;
-  }
-  return same_bits(a, b);
-}
-
-template <class T>
-::testing::AssertionResult same_stream(const ModelStream<T>& a, const ModelStream<T>& b) {
-  for (std::size_t i = 0; i < a.layers.size(); ++i) {
-    ::testing::AssertionResult same = same_bits(a.layers[i].conv_tail, b.layers[i].conv_tail);
-    if (same) {
-      same = std::visit([&]<class S>(const S& layer) { return same_stream(layer, std::get<S>(b.layers[i].layer)); },
-                        a.layers[i].layer);
-    }
-    if (!same) return ::testing::AssertionFailure() << "layer " << i << ": " << same.message();
-  }
-  return ::testing::AssertionSuccess();
-}
-
 /// Of the states of a layer or of a model.
 template <class State>
 requires requires(const State& s) { s.streams; }
 ::testing::AssertionResult same_state(const State& a, const State& b) {
   if (a.batch() != b.batch()) return ::testing::AssertionFailure() << "batches " << a.batch() << " and " << b.batch();
   for (std::size_t i = 0; i < a.streams.size(); ++i) {
-    const ::testing::AssertionResult same = same_stream(a.streams[i], b.streams[i]);
+    const ::testing::AssertionResult same = same_bits(a.streams[i], b.streams[i]);
     if (!same) return ::testing::AssertionFailure() << "stream " << i << ": " << same.message();
   }
   return ::testing::AssertionSuccess();

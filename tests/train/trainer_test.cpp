@@ -27,13 +27,13 @@ std::vector<Token> sentence(int repeats) {
 }
 
 template <class T>
-BasicModel<T> small_model(LayerType type) {
+BasicModel<T> small_model(SequenceType type) {
   Rng rng(2);
   return BasicModel<T>({.vocab_size = 96,
                         .hidden_size = 32,
                         .num_layers = 2,
                         .num_heads = 2,
-                        .layer_type = type,
+                        .sequence_type = type,
                         .mini_batch_size = 8,
                         .share_qk = true,
                         .use_gate = true,
@@ -41,7 +41,7 @@ BasicModel<T> small_model(LayerType type) {
                        rng);
 }
 
-TrainerConfig short_run(LayerType type) {
+TrainerConfig short_run(SequenceType type) {
   TrainerConfig config = paper_recipe(type, 20);
   config.batch_size = 3;
   config.learning_rate.peak_lr = 1e-2;
@@ -97,7 +97,7 @@ TYPED_TEST_SUITE(Training, Scalars);
 
 TYPED_TEST(Training, ResumedRunEqualsTheUninterruptedOne) {
   const TemporaryDirectory temporary;
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     const TrainerConfig config = short_run(type);
     const TextWindows windows(sentence(40), 24, 9);  // few windows: the run crosses epochs
     Trainer<TypeParam> whole(small_model<TypeParam>(type), windows, config);
@@ -113,7 +113,7 @@ TYPED_TEST(Training, ResumedRunEqualsTheUninterruptedOne) {
 }
 
 TYPED_TEST(Training, LowersTheLoss) {
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     Trainer<TypeParam> trainer(small_model<TypeParam>(type), TextWindows(sentence(40), 24, 9), short_run(type));
     const double first = trainer.step().loss;
     double last = first;
@@ -124,7 +124,7 @@ TYPED_TEST(Training, LowersTheLoss) {
 }
 
 TEST(Training, MicroBatchesAddUpToOneBatch) {
-  const auto model = small_model<double>(LayerType::linear);
+  const auto model = small_model<double>(SequenceType::linear);
   TextWindows windows(sentence(40), 24, 9);
   Batch all{Tensor<Token, 2>({4, 24}), Tensor<Token, 2>({4, 24})};
   windows.next(all);
@@ -132,8 +132,8 @@ TEST(Training, MicroBatchesAddUpToOneBatch) {
   const double loss = loss_and_gradient<double>(model, all.tokens, all.targets, together);
   double sum = 0;
   for (Index half : {0, 2}) {
-    sum += 0.5 * loss_and_gradient<double>(model, all.tokens.view().rows(half, 2), all.targets.view().rows(half, 2),
-                                           parts, {.weight = 0.5});
+    sum += 0.5 * loss_and_gradient<double>(model, all.tokens.view().row_range(half, 2),
+                                           all.targets.view().row_range(half, 2), parts, {.weight = 0.5});
   }
   EXPECT_NEAR(sum, loss, 1e-14);
   ModelParams<double>::visit(
@@ -148,12 +148,12 @@ TEST(Training, MicroBatchesAddUpToOneBatch) {
 
 TEST(Training, AnUpdateFromMicroBatchesIsThatOfOneBatch) {
   const TextWindows windows(sentence(40), 24, 9);
-  TrainerConfig config = short_run(LayerType::linear);
+  TrainerConfig config = short_run(SequenceType::linear);
   config.batch_size = 4;
-  Trainer<double> together(small_model<double>(LayerType::linear), windows, config);
+  Trainer<double> together(small_model<double>(SequenceType::linear), windows, config);
   config.batch_size = 2;
   config.micro_batches = 2;
-  Trainer<double> parts(small_model<double>(LayerType::linear), windows, config);
+  Trainer<double> parts(small_model<double>(SequenceType::linear), windows, config);
   for (int i = 0; i < 3; ++i) {
     const StepReport expected = together.step(), found = parts.step();
     EXPECT_NEAR(found.loss, expected.loss, 1e-12) << "step " << i;
@@ -162,7 +162,7 @@ TEST(Training, AnUpdateFromMicroBatchesIsThatOfOneBatch) {
 }
 
 TEST(Training, AnInnerRateOfZeroTrainsFrozenInnerModels) {
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     const auto model = small_model<double>(type);
     const TextWindows windows(sentence(40), 24, 9);
     TrainerConfig config = short_run(type);
@@ -187,7 +187,7 @@ TEST(Training, AnInnerRateOfZeroTrainsFrozenInnerModels) {
 
 // The way back needs the inner weights before each of m mini-batches. A tape keeps every sqrt(m)-th, and one group of
 // sqrt(m) is computed again at a time.
-TEST(Training, HoldsWeightsForTheRootOfTheMiniBatches) {
+TEST(Training, HoldsWeightsForTheRootOfTheMiniBatchCuts) {
   constexpr Index D = 64;  // of the only head
   constexpr double weights = sizeof(float) * (D * 4 * D + 4 * D + 4 * D * D + D);
   const auto held = [](Index time, Index mini_batch) {
@@ -197,7 +197,7 @@ TEST(Training, HoldsWeightsForTheRootOfTheMiniBatches) {
                        .num_layers = 1,
                        .num_heads = 1,
                        .intermediate_size = 16,
-                       .layer_type = LayerType::mlp,
+                       .sequence_type = SequenceType::mlp,
                        .mini_batch_size = mini_batch},
                       rng);
     const Tensor<Token, 2> tokens({1, time});
@@ -220,8 +220,8 @@ TEST(Training, HoldsWeightsForTheRootOfTheMiniBatches) {
 TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   const TemporaryDirectory temporary;
   const TextWindows windows(sentence(40), 24, 9);
-  TrainerConfig config = short_run(LayerType::linear);
-  Trainer<float> good(small_model<float>(LayerType::linear), windows, config);
+  TrainerConfig config = short_run(SequenceType::linear);
+  Trainer<float> good(small_model<float>(SequenceType::linear), windows, config);
   good.step();
   good.save(temporary.path() / "run");
 
@@ -233,15 +233,15 @@ TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   });
   EXPECT_NE(message.find("step " + std::to_string(bad.steps()) + ": expected a finite loss"), std::string::npos)
       << message;
-  const auto resumed = Trainer<float>::resume(temporary.path() / "run", windows, short_run(LayerType::linear));
+  const auto resumed = Trainer<float>::resume(temporary.path() / "run", windows, short_run(SequenceType::linear));
   EXPECT_EQ(resumed.steps(), 1);
   EXPECT_TRUE(same_bits(resumed.model().params(), good.model().params()));
 }
 
 TEST(Training, RefusesToResumeOverAnotherText) {
   const TemporaryDirectory temporary;
-  const TrainerConfig config = short_run(LayerType::linear);
-  Trainer<float> trainer(small_model<float>(LayerType::linear), TextWindows(sentence(40), 24, 9), config);
+  const TrainerConfig config = short_run(SequenceType::linear);
+  Trainer<float> trainer(small_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9), config);
   trainer.save(temporary.path() / "run");
   EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(41), 24, 9), config),
                CheckpointError);
@@ -258,10 +258,10 @@ TEST(Training, RefusesToResumeOverAnotherText) {
 }
 
 TEST(Training, IgnoredTargetsCountForNothing) {
-  const auto model = small_model<double>(LayerType::linear);
+  const auto model = small_model<double>(SequenceType::linear);
   Batch batch{Tensor<Token, 2>({2, 10}), Tensor<Token, 2>({2, 10})};
   for (Index t = 0; t < 10; ++t) batch.tokens[0][t] = batch.tokens[1][t] = static_cast<Token>(3 * t);
-  fill(batch.targets.view(), ignored);
+  fill(batch.targets.view(), ignored_target);
   auto gradient = ModelParams<double>::zeros(model.config());
   EXPECT_EQ(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), 0.0);
   EXPECT_EQ(global_norm(gradient), 0.0);

@@ -40,12 +40,12 @@ TTT_EXPORT void run_tasks(Index tasks, Index workers, Task call, const void* bod
 /// is awake comes within one and waking one that sleeps costs its caller three.
 inline constexpr double serial_work = 2.5e5;
 
-}  // namespace detail
-
 /// Workers that are worth starting for this many arithmetic operations, roughly.
-inline Index workers(Index tasks, double operations) {
-  return operations < detail::serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
+inline Index worker_count(Index tasks, double operations) {
+  return operations < serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
 }
+
+}  // namespace detail
 
 /// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on at most `count` threads, of which this is
 /// one. Tasks must not depend on one another nor on the worker, whose number is for picking scratch memory only. The

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "ttt/base/tensor.hpp"
 #include "ttt/export.hpp"
-#include "ttt/ops/dense.hpp"
 
 namespace ttt {
 
@@ -29,14 +29,6 @@ class TTT_EXPORT Rng {
 /// Fills with normal(0, deviation^2).
 template <class T>
 TTT_EXPORT void fill_normal(View<T, 1> x, double deviation, Rng& rng);
-
-/// The same for a dense layer, in the order of its rows.
-template <class T>
-void fill_normal(Dense<T>& W, double deviation, Rng& rng) {
-  Tensor<T, 2> rows(W.shape());
-  fill_normal<T>(values(rows), deviation, rng);
-  W = Dense<T>(rows);
-}
 
 /// Fills with uniform(low, high).
 template <class T>

@@ -88,7 +88,7 @@ class View {
   }
 
   /// Indices first ... first + n - 1 of the first dimension.
-  View rows(Index first, Index n) const {
+  View row_range(Index first, Index n) const {
     assert(0 <= first && 0 <= n && first + n <= shape_[0]);
     View v = *this;
     v.data_ += first * stride_[0];

@@ -14,10 +14,10 @@
 
 #include <array>
 
-#include "ttt/base/workspace.hpp"
+#include "ttt/inner/mini_batch.hpp"
 #include "ttt/ops/ops.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 /// Widths of one affine map.
 struct AffineShape {
@@ -44,39 +44,6 @@ struct InnerAffine {
   View<T> G;  // [b, out]    and rate-weighted gradients with respect to outputs
 };
 
-/// The new rows of an open mini-batch, of one head: `first` rows are open already, n are new.
-template <class T>
-struct Tokens {
-  Index first;
-  Index room;              // the most rows that any piece of this call has
-  View<const T> Q, K;      // [n, head_dim], rotated
-  View<const T> target;    // [n, head_dim], what the inner model reconstructs: V - K
-  View<const T, 1> rate;   // [n], the token's inner learning rate
-  View<const T, 1> scale;  // [n], the position's factor
-
-  Index size() const { return Q.rows(); }
-
-  /// Scratch of one row for each token. It takes the memory of `room` rows: calls of one shape then need the same
-  /// memory wherever in a mini-batch they begin, and only the first of them allocates.
-  View<T> take(Frame& frame, Index cols) const { return frame.take<T, 2>({room, cols}).rows(0, size()); }
-  View<T> zeros(Frame& frame, Index cols) const { return frame.zeros<T, 2>({room, cols}).rows(0, size()); }
-};
-
-/// Cotangents of Tokens.
-template <class T>
-struct TokenGradients {
-  View<T> Q, K, target;
-  View<T, 1> rate, scale;
-};
-
-/// What one head's inner model reads besides its state.
-template <class T>
-struct HeadSettings {
-  NormWeights<T> norm;  // of the layer norm inside the inner model; null weight: none
-  bool residual;        // f(x) = x + ...
-  T bias_step;          // 1: biases are trained; 0: they stay
-};
-
 /// z = x W + b
 template <class T>
 void apply(const InnerAffine<T>& map, ops::In<T> x, View<T> z) {
@@ -93,28 +60,30 @@ void apply_vjp(const InnerAffine<T>& map, ops::In<T> x, ops::In<T> dz, const Inn
 
 /// The dual form. Row i of x is what token i of `in` puts into the map; X and G hold all of its rows already.
 template <class T>
-void apply_updated(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x, std::type_identity_t<T> bias_step,
+void apply_updated(const InnerAffine<T>& map, const MiniBatch<T>& in, ops::In<T> x, std::type_identity_t<T> bias_step,
                    View<T> z, Workspace& scratch) {
   Frame frame(scratch);
-  const Index open = in.first + in.size();
-  const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
-  ops::apply_updated(x, map.W, map.b[0], map.X.rows(0, open), map.G.rows(0, open), in.scale, bias_step, in.first, P, z);
+  const Index rows = in.open + in.size();
+  const View<T> P = in.take(frame, map.X.rows()).columns(0, rows);
+  ops::apply_updated(x, map.W, map.b[0], map.X.row_range(0, rows), map.G.row_range(0, rows), in.scale, bias_step,
+                     in.open, P, z);
 }
 
 /// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale. Spec section 10.
 template <class T>
-void apply_updated_vjp(const InnerAffine<T>& map, const Tokens<T>& in, ops::In<T> x, std::type_identity_t<T> bias_step,
-                       ops::In<T> dz, const InnerAffine<T>& d_map, View<T> dx, View<T, 1> d_scale, Workspace& scratch) {
+void apply_updated_vjp(const InnerAffine<T>& map, const MiniBatch<T>& in, ops::In<T> x,
+                       std::type_identity_t<T> bias_step, ops::In<T> dz, const InnerAffine<T>& d_map, View<T> dx,
+                       View<T, 1> d_scale, Workspace& scratch) {
   Frame frame(scratch);
-  const Index open = in.first + in.size();
-  const View<T> P = in.take(frame, map.X.rows()).columns(0, open);
-  const View<T> R = in.take(frame, map.X.rows()).columns(0, open);
-  ops::matmul_transposed(x, map.X.rows(0, open), P);
-  ops::matmul_transposed(dz, map.G.rows(0, open), R);
-  ops::causal_update_vjp(in.scale, bias_step, in.first, P, R, d_scale);
-  ops::add_outer(T(1), P, dz, d_map.G.rows(0, open));
-  ops::add_outer(T(1), R, x, d_map.X.rows(0, open));
-  ops::add_matmul(R, map.X.rows(0, open), dx);
+  const Index rows = in.open + in.size();
+  const View<T> P = in.take(frame, map.X.rows()).columns(0, rows);
+  const View<T> R = in.take(frame, map.X.rows()).columns(0, rows);
+  ops::matmul_transposed(x, map.X.row_range(0, rows), P);
+  ops::matmul_transposed(dz, map.G.row_range(0, rows), R);
+  ops::dual_form_vjp(in.scale, bias_step, in.open, P, R, d_scale);
+  ops::add_outer(T(1), P, dz, d_map.G.row_range(0, rows));
+  ops::add_outer(T(1), R, x, d_map.X.row_range(0, rows));
+  ops::add_matmul(R, map.X.row_range(0, rows), dx);
   apply_vjp(map, x, dz, d_map, dx);
 }
 
@@ -147,27 +116,4 @@ void commit_vjp(const InnerAffine<T>& map, std::type_identity_t<T> scale, std::t
   ops::add(dX, d_map.X);
 }
 
-/// out = [Q +] LN(Z): how every inner model ends.
-template <class T>
-void readout(ops::In<T> Z, ops::In<T> Q, const HeadSettings<T>& head, View<T> out) {
-  if (head.residual) {
-    ops::layer_norm(Z, head.norm, Q, out);
-  } else {
-    ops::layer_norm(Z, head.norm, out);
-  }
-}
-
-/// Adjoint of `readout`: dZ and dQ are written, and the rows whose sum is the gradient of the norm's weight. (That of
-/// its bias is the sum of the rows of d_out.)
-template <class T>
-void readout_vjp(ops::In<T> Z, const HeadSettings<T>& head, ops::In<T> d_out, View<T> dZ, View<T> dQ,
-                 View<T> d_weight_rows) {
-  ops::layer_norm_vjp(Z, head.norm, d_out, dZ, d_weight_rows);
-  if (head.residual) {
-    copy(d_out, dQ);
-  } else {
-    fill(dQ, T(0));
-  }
-}
-
-}  // namespace ttt
+}  // namespace ttt::inner

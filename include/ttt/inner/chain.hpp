@@ -7,7 +7,7 @@
 
 #include "ttt/inner/concept.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 /// An elementwise function phi between the maps. Each element must be computed from its own inputs alone, and alike
 /// wherever it stands in a row: then streaming gives the bits of the whole sequence.
@@ -31,9 +31,9 @@ struct Chain {
 
   static std::array<AffineShape, depth> shapes(Index head_dim) { return Spec::shapes(head_dim); }
 
-  static void extend(const HeadState<Chain>& state, const HeadSettings<T>& head, const Tokens<T>& in,
+  static void extend(const HeadState<Chain>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
                      const Trace<Chain>& trace, View<T> out, Workspace& scratch) {
-    const auto rows = [&](const View<T>& open) { return open.rows(in.first, in.size()); };
+    const auto rows = [&](const View<T>& open) { return open.row_range(in.open, in.size()); };
 
     ops::copy(in.K, rows(state[0].X));
     for (std::size_t i = 0; i < depth; ++i) {
@@ -55,12 +55,12 @@ struct Chain {
     readout(trace[last].Z_bar, in.Q, head, out);
   }
 
-  static void extend_vjp(const HeadState<Chain>& state, const HeadSettings<T>& head, const Tokens<T>& in,
+  static void extend_vjp(const HeadState<Chain>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
                          const Trace<Chain>& trace, View<const T> d_out, const HeadState<Chain>& d_state,
-                         const TokenGradients<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
+                         const Tokens<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
     Frame frame(scratch);
     const Index n = in.size();
-    const auto rows = [&](const View<T>& open) { return open.rows(in.first, n); };
+    const auto rows = [&](const View<T>& open) { return open.row_range(in.open, n); };
     const auto zeros_like = [&](const View<T>& v) { return in.zeros(frame, v.cols()); };
 
     // Outputs, from the last map under updated weights to the first.
@@ -100,4 +100,4 @@ struct Chain {
   }
 };
 
-}  // namespace ttt
+}  // namespace ttt::inner

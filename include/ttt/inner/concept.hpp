@@ -10,8 +10,9 @@
 #include <string>
 
 #include "ttt/inner/affine.hpp"
+#include "ttt/inner/readout.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 /// The hidden state of one head: one entry for each affine map of M.
 template <class M>
@@ -38,9 +39,9 @@ struct NormGradientRows {
 template <class M>
 concept InnerModel = std::floating_point<typename M::Scalar> &&
     requires(const HeadState<M>& state, const HeadSettings<typename M::Scalar>& head,
-             const Tokens<typename M::Scalar>& tokens, const Trace<M>& trace, View<typename M::Scalar> out,
+             const MiniBatch<typename M::Scalar>& in, const Trace<M>& trace, View<typename M::Scalar> out,
              View<const typename M::Scalar> d_out, const HeadState<M>& d_state,
-             const TokenGradients<typename M::Scalar>& d_tokens, const NormGradientRows<typename M::Scalar>& d_norm,
+             const Tokens<typename M::Scalar>& d_tokens, const NormGradientRows<typename M::Scalar>& d_norm,
              Workspace& scratch, Index head_dim) {
   /// Number of affine maps; map i has parameters W{i+1} and b{i+1}.
   { M::depth } -> std::convertible_to<std::size_t>;
@@ -48,12 +49,12 @@ concept InnerModel = std::floating_point<typename M::Scalar> &&
   { M::shapes(head_dim) } -> std::same_as<std::array<AffineShape, M::depth>>;
   /// The inner learning rate that the paper gives such a model.
   { M::default_base_lr } -> std::convertible_to<double>;
-  /// Reads the next rows of the open mini-batch: fills X and G of every map at rows tokens.first ..., and writes the
-  /// output tokens, computed with weights that include each token's own gradient.
-  M::extend(state, head, tokens, trace, out, scratch);
+  /// Reads the next rows of the open mini-batch: fills X and G of every map at rows in.open ..., and writes the
+  /// outputs, computed with weights that include each token's own gradient.
+  M::extend(state, head, in, trace, out, scratch);
   /// Adjoint of `extend`. Adds to d_state (W and b; X and G of all open rows), adds to d_tokens.scale, writes the rest
   /// of d_tokens and d_norm. On return what d_state holds of the new rows has no meaning.
-  M::extend_vjp(state, head, tokens, trace, d_out, d_state, d_tokens, d_norm, scratch);
+  M::extend_vjp(state, head, in, trace, d_out, d_state, d_tokens, d_norm, scratch);
 };
 
 /// The weights of an inner model in all heads. Initial weights (parameters) and current ones (hidden state) have this
@@ -80,5 +81,11 @@ struct Weights {
     }
   }
 };
+
+}  // namespace ttt::inner
+
+namespace ttt {
+
+using inner::InnerModel;
 
 }  // namespace ttt

@@ -4,21 +4,21 @@
 
 #include "ttt/inner/concept.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 template <class T>
-struct LinearModel {
+struct Linear {
   using Scalar = T;
   static constexpr std::size_t depth = 1;
   static constexpr double default_base_lr = 1.0;
 
   static std::array<AffineShape, depth> shapes(Index head_dim) { return {{{head_dim, head_dim}}}; }
 
-  static void extend(const HeadState<LinearModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                     const Trace<LinearModel>& trace, View<T> out, Workspace& scratch) {
+  static void extend(const HeadState<Linear>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
+                     const Trace<Linear>& trace, View<T> out, Workspace& scratch) {
     const auto& [layer1] = state;
     const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
-    const View<T> X1 = layer1.X.rows(in.first, in.size()), G1 = layer1.G.rows(in.first, in.size());
+    const View<T> X1 = layer1.X.row_range(in.open, in.size()), G1 = layer1.G.row_range(in.open, in.size());
 
     ops::copy(in.K, X1);
     apply(layer1, X1, Z1);
@@ -28,16 +28,16 @@ struct LinearModel {
     readout(Z1_bar, in.Q, head, out);
   }
 
-  static void extend_vjp(const HeadState<LinearModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                         const Trace<LinearModel>& trace, View<const T> d_out, const HeadState<LinearModel>& d_state,
-                         const TokenGradients<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
+  static void extend_vjp(const HeadState<Linear>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
+                         const Trace<Linear>& trace, View<const T> d_out, const HeadState<Linear>& d_state,
+                         const Tokens<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
     Frame frame(scratch);
     const Index n = in.size(), D = in.Q.cols();
     const auto& [layer1] = state;
     const auto& [d_layer1] = d_state;
     const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
-    const View<T> X1 = layer1.X.rows(in.first, n);
-    const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
+    const View<T> X1 = layer1.X.row_range(in.open, n);
+    const View<T> d_X1 = d_layer1.X.row_range(in.open, n), d_G1 = d_layer1.G.row_range(in.open, n);
     const View<T> d_Z1 = in.take(frame, D), d_Z1_bar = in.take(frame, D);
     const View<T> weight_rows = in.take(frame, D);
 
@@ -54,4 +54,4 @@ struct LinearModel {
   }
 };
 
-}  // namespace ttt
+}  // namespace ttt::inner

@@ -4,10 +4,10 @@
 
 #include "ttt/inner/concept.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 template <class T>
-struct MlpModel {
+struct Mlp {
   using Scalar = T;
   static constexpr std::size_t depth = 2;
   static constexpr double default_base_lr = 0.1;
@@ -16,15 +16,15 @@ struct MlpModel {
     return {{{head_dim, 4 * head_dim}, {4 * head_dim, head_dim}}};
   }
 
-  static void extend(const HeadState<MlpModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                     const Trace<MlpModel>& trace, View<T> out, Workspace& scratch) {
+  static void extend(const HeadState<Mlp>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
+                     const Trace<Mlp>& trace, View<T> out, Workspace& scratch) {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
     const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size();
-    const View<T> X1 = layer1.X.rows(in.first, n), G1 = layer1.G.rows(in.first, n);
-    const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
+    const View<T> X1 = layer1.X.row_range(in.open, n), G1 = layer1.G.row_range(in.open, n);
+    const View<T> X2 = layer2.X.row_range(in.open, n), G2 = layer2.G.row_range(in.open, n);
     const View<T> slope = in.take(frame, X2.cols());
 
     ops::copy(in.K, X1);
@@ -41,19 +41,19 @@ struct MlpModel {
     readout(Z2_bar, in.Q, head, out);
   }
 
-  static void extend_vjp(const HeadState<MlpModel>& state, const HeadSettings<T>& head, const Tokens<T>& in,
-                         const Trace<MlpModel>& trace, View<const T> d_out, const HeadState<MlpModel>& d_state,
-                         const TokenGradients<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
+  static void extend_vjp(const HeadState<Mlp>& state, const HeadSettings<T>& head, const MiniBatch<T>& in,
+                         const Trace<Mlp>& trace, View<const T> d_out, const HeadState<Mlp>& d_state,
+                         const Tokens<T>& d_in, const NormGradientRows<T>& d_norm, Workspace& scratch) {
     Frame frame(scratch);
     const auto& [layer1, layer2] = state;
     const auto& [d_layer1, d_layer2] = d_state;
     const View<T> Z1 = trace[0].Z, Z1_bar = trace[0].Z_bar;
     const auto& [Z2, Z2_bar, X2_bar, S] = trace[1];
     const Index n = in.size(), D = in.Q.cols(), F = Z1.cols();
-    const View<T> X1 = layer1.X.rows(in.first, n);
-    const View<T> X2 = layer2.X.rows(in.first, n), G2 = layer2.G.rows(in.first, n);
-    const View<T> d_X1 = d_layer1.X.rows(in.first, n), d_G1 = d_layer1.G.rows(in.first, n);
-    const View<T> d_X2 = d_layer2.X.rows(in.first, n), d_G2 = d_layer2.G.rows(in.first, n);
+    const View<T> X1 = layer1.X.row_range(in.open, n);
+    const View<T> X2 = layer2.X.row_range(in.open, n), G2 = layer2.G.row_range(in.open, n);
+    const View<T> d_X1 = d_layer1.X.row_range(in.open, n), d_G1 = d_layer1.G.row_range(in.open, n);
+    const View<T> d_X2 = d_layer2.X.row_range(in.open, n), d_G2 = d_layer2.G.row_range(in.open, n);
     const View<T> d_Z2 = in.take(frame, D), d_Z2_bar = in.take(frame, D);
     const View<T> weight_rows = in.take(frame, D);
     const View<T> d_Z1 = in.zeros(frame, F), d_Z1_bar = in.zeros(frame, F);
@@ -83,4 +83,4 @@ struct MlpModel {
   }
 };
 
-}  // namespace ttt
+}  // namespace ttt::inner

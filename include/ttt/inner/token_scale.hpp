@@ -5,7 +5,7 @@
 #include "ttt/base/tensor.hpp"
 #include "ttt/export.hpp"
 
-namespace ttt {
+namespace ttt::inner {
 
 /// scale_p = max(0, 1/(p+1) + offset_p): an output sees the mean of the inner gradients so far. Spec section 4.
 template <class T>
@@ -19,4 +19,4 @@ TTT_EXPORT void token_scale_vjp(View<const T, 1> offset, View<const T, 1> d_scal
 template <class T>
 TTT_EXPORT T rate_factor(double base_lr, double multiplier, Index head_dim);
 
-}  // namespace ttt
+}  // namespace ttt::inner

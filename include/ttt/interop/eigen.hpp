@@ -5,7 +5,7 @@
 
 #include <Eigen/Core>
 
-#include "ttt/sequence/ttt/layer.hpp"
+#include "ttt/sequence/layer.hpp"
 
 namespace ttt {
 
@@ -55,11 +55,11 @@ Tensor<typename Derived::Scalar, 3> copy_of(const Eigen::MatrixBase<Derived>& m)
 
 /// One sequence, a token in each row, through a layer from a fresh state. A row-major matrix is read where it lies; any
 /// other expression, a column-major matrix too, is copied first.
-template <InnerModel M, class Derived>
-RowMajorMatrix<typename M::Scalar> apply(const Layer<M>& layer, const Eigen::MatrixBase<Derived>& x) {
-  using T = typename M::Scalar;
+template <SequenceLayer S, class Derived>
+RowMajorMatrix<typename S::Scalar> apply(const Layer<S>& layer, const Eigen::MatrixBase<Derived>& x) {
+  using T = typename S::Scalar;
   RowMajorMatrix<T> y(x.rows(), x.cols());
-  LayerState<M> state = layer.start(1);
+  State<typename S::Stream> state = layer.start(1);
   Workspace work;
   const auto run = [&](View<const T, 2> rows) {
     layer.forward({rows.data(), {1, rows.rows(), rows.cols()}, {rows.rows() * rows.stride(0), rows.stride(0), 1}},

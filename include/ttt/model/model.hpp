@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The language model: embedding, blocks, head. Spec section 9.
+// The language model: embedding, blocks, head.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "ttt/model/params.hpp"
+#include "ttt/model/block.hpp"
+#include "ttt/model/state.hpp"
 
 namespace ttt {
-
-using Token = std::int32_t;
-
-/// A target that no loss is taken at.
-inline constexpr Token ignored = -100;
 
 /// Options of one forward pass of a model.
 template <class T>
@@ -20,15 +17,17 @@ struct ModelOptions {
   double inner_lr = 1.0;                          // multiplies the inner learning rate; 0 freezes the inner models
   std::vector<InnerLosses<T>>* losses = nullptr;  // filled if given, layer by layer
   std::vector<Tensor<T, 3>>* hidden = nullptr;    // filled if given: after each block, then after the last norm
+  std::span<const Index> lengths = {};            // tokens of each stream; empty: all. What lies beyond changes nothing
 };
 
 /// Options of a loss that is taken back.
 struct LossOptions {
   double weight = 1.0;    // multiplies the gradient, not the loss
   double inner_lr = 1.0;  // as in ModelOptions
+  std::span<const Index> lengths = {};
 };
 
-/// What `backward` needs of one forward pass of a model. Reusable, as LayerTape is.
+/// What `backward` needs of one forward pass of a model. Reusable, as TttTape is.
 template <class T>
 class ModelTape {
  public:
@@ -42,15 +41,11 @@ class ModelTape {
   template <class>
   friend class BasicModel;
 
-  struct Block {
-    detail::BlockActivations<T> a;
-    std::variant<detail::LayerRecord<LinearModel<T>>, detail::LayerRecord<MlpModel<T>>> layer;
-  };
-
   Workspace memory_;
   std::optional<Frame> frame_;  // stands on memory_
-  std::vector<Block> blocks_;
-  Index batch_ = 0;              // streams of a forward pass that came to its end; 0: none did
+  Streams streams_;
+  std::vector<detail::BlockRecord<T>> blocks_;
+  bool complete_ = false;        // a forward pass came to its end
   View<Token, 1> tokens_;        // [rows]
   View<T> norm_x_, d_norm_out_;  // [rows, C]: input of the last norm, cotangent of its output
 };
@@ -88,16 +83,19 @@ class BasicModel {
   State zeros(Index batch) const;
 
   /// Reads tokens [batch, time], which continue every stream, and writes logits [batch, time, vocab_size]. The same
-  /// bits however a sequence is cut into calls, whatever the batch, and with any number of threads. Throws ShapeError,
-  /// also for a token outside the vocabulary, before anything changes.
+  /// bits however a sequence is cut into calls, whatever the batch, and with any number of threads. With
+  /// options.lengths, streams end earlier than `tokens`: what stands beyond is not read, and logits there stay as they
+  /// are. Throws ShapeError, also for a token outside the vocabulary, before anything changes.
   void forward(View<const Token, 2> tokens, State& state, Workspace& work, View<T, 3> logits,
                const Options& options = {}) const;
 
-  /// As `forward`, with the logits of the last token of every stream alone, [batch, vocab_size].
+  /// As `forward`, with the logits of the last token of every stream alone, [batch, vocab_size]; those of a stream of
+  /// length 0 stay as they are.
   void forward_last(View<const Token, 2> tokens, State& state, Workspace& work, View<T, 2> logits,
                     const Options& options = {}) const;
 
-  /// As `forward`, with the loss -log p(target) of every token instead of logits; 0 where the target is `ignored`.
+  /// As `forward`, with the loss -log p(target) of every token instead of logits; 0 where the target is
+  /// `ignored_target`.
   void token_losses(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Workspace& work,
                     View<T, 2> losses, const Options& options = {}) const;
 
@@ -121,14 +119,15 @@ class BasicModel {
   void read(View<const Token, 2> tokens, State& state, Workspace& work, const Options& options, const Sink& sink) const;
   void check_stream(const ModelStream<T>& stream) const;
   void check_state(const State& state) const;
-  void check(View<const Token, 2> tokens, const State& state) const;
+  void check(View<const Token, 2> tokens, const State& state, std::span<const Index> lengths) const;
   const Dense<T>& head() const { return config_.tie_word_embeddings ? params_.embed_tokens : params_.lm_head; }
-  detail::BlockRef<T> block(std::size_t i) const { return {config_, layer_config_, params_.layers[i], rotary_}; }
+  auto block(std::size_t i) const;
+  void make_tables();
 
   ModelConfig config_;
-  LayerConfig layer_config_;
   Params params_;
-  Tensor<T, 2> rotary_;
+  std::vector<SequenceConfig> layer_configs_;  // of every block, complete
+  std::vector<sequence::AnyTables<T>> tables_;
 };
 
 using Model = BasicModel<float>;

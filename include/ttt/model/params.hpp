@@ -1,14 +1,48 @@
 // SPDX-License-Identifier: MIT
-// Everything that the outer loop trains in a language model, and what the model remembers of a stream.
+// Everything that the outer loop trains in a language model.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "ttt/model/block.hpp"
+#include "ttt/model/config.hpp"
+#include "ttt/ops/conv.hpp"
+#include "ttt/ops/parameters.hpp"
 
 namespace ttt {
+
+/// Parameters of one block, under the names of the official checkpoints. C = hidden_size, I = intermediate_size.
+template <class T>
+struct BlockParams {
+  Tensor<T, 1> conv_norm;  // [C]; this and conv: pre_conv
+  ConvParams<T> conv;
+  Tensor<T, 1> seq_norm, ffn_norm;            // [C]
+  sequence::AnyParams<T> seq_modeling_block;  // of the sequence layer
+  Dense<T> gate_proj, up_proj;                // [I, C]
+  Dense<T> down_proj;                         // [C, I]
+
+  template <class F, class First, class... Rest>
+  static void visit(F f, First& first, Rest&... rest) {
+    if (!first.conv_norm.empty()) {
+      f("conv.norm.weight", first.conv_norm, rest.conv_norm...);
+      f("conv.conv.weight", first.conv.weight, rest.conv.weight...);
+      f("conv.conv.bias", first.conv.bias, rest.conv.bias...);
+    }
+    f("seq_norm.weight", first.seq_norm, rest.seq_norm...);
+    f("ffn_norm.weight", first.ffn_norm, rest.ffn_norm...);
+    sequence::visit_alike(
+        [&](auto& layer, auto&... others) {
+          std::remove_cvref_t<decltype(layer)>::visit(
+              [&](const auto& name, auto&... t) { f(detail::Name("seq_modeling_block.", name), t...); }, layer,
+              others...);
+        },
+        first.seq_modeling_block, rest.seq_modeling_block...);
+    f("mlp.gate_proj.weight", first.gate_proj, rest.gate_proj...);
+    f("mlp.up_proj.weight", first.up_proj, rest.up_proj...);
+    f("mlp.down_proj.weight", first.down_proj, rest.down_proj...);
+  }
+};
 
 /// Parameters of a language model, under the names of the official checkpoints. Gradients and optimizer moments have
 /// this type too. C = hidden_size, V = vocab_size.
@@ -21,7 +55,7 @@ struct ModelParams {
 
   /// Throws ConfigError.
   static ModelParams zeros(const ModelConfig& config);
-  /// Fresh values. Spec section 12.
+  /// Fresh values.
   static ModelParams random(const ModelConfig& config, Rng& rng);
 
   /// f(name, tensor...) for every tensor, over one, two or more parameter structs at a time.
@@ -37,105 +71,18 @@ struct ModelParams {
     if (!first.lm_head.empty()) f("lm_head.weight", first.lm_head, rest.lm_head...);
   }
 
-  /// Number of trained values.
-  Index size() const {
-    Index n = 0;
-    visit([&](const auto&, const auto& t) { n += t.size(); }, *this);
-    return n;
-  }
-};
-
-/// One stream of a language model: block by block.
-template <class T>
-struct ModelStream {
-  std::vector<BlockState<T>> layers;
-};
-
-/// The streams of a batch; they may be at different positions, and may be moved in and out. Copies are made by `clone`.
-template <class T>
-class ModelState {
- public:
-  ModelState() = default;
-  explicit ModelState(std::vector<ModelStream<T>> all) : streams(std::move(all)) {}
-  ModelState(ModelState&&) = default;
-  ModelState& operator=(ModelState&&) = default;
-
-  ModelState clone() const { return ModelState(*this); }
-  Index batch() const { return static_cast<Index>(streams.size()); }
-
-  std::vector<ModelStream<T>> streams;
-
- private:
-  ModelState(const ModelState&) = default;
-};
-
-template <class T>
-ModelParams<T> ModelParams<T>::zeros(const ModelConfig& given) {
-  const ModelConfig config = resolved(given);
-  const Index C = config.hidden_size, I = *config.intermediate_size, k = config.conv_kernel;
-  ModelParams p;
-  p.embed_tokens = Dense<T>({config.vocab_size, C});
-  for (Index i = 0; i < config.num_layers; ++i) {
-    BlockParams<T> block;
-    if (config.pre_conv) {
-      block.conv_norm = Tensor<T, 1>({C});
-      block.conv = {Tensor<T, 3>({C, 1, k}), Tensor<T, 1>({C})};
+  /// Throws ShapeError unless the layers agree in number and type, so that they can be visited together.
+  static void check_alike(const ModelParams& expected, const ModelParams& found, const char* what) {
+    require<ShapeError>(expected.layers.size() == found.layers.size(), what, ": expected ", expected.layers.size(),
+                        " layers, found ", found.layers.size());
+    for (std::size_t i = 0; i < expected.layers.size(); ++i) {
+      require<ShapeError>(expected.layers[i].seq_modeling_block.index() == found.layers[i].seq_modeling_block.index(),
+                          what, ": expected layer ", i, " of the model's type, found another");
     }
-    block.seq_norm = Tensor<T, 1>({C});
-    block.ffn_norm = Tensor<T, 1>({C});
-    if (config.layer_type == LayerType::linear) {
-      block.seq_modeling_block = LayerParams<LinearModel<T>>::zeros(config.layer());
-    } else {
-      block.seq_modeling_block = LayerParams<MlpModel<T>>::zeros(config.layer());
-    }
-    block.gate_proj = Dense<T>({I, C});
-    block.up_proj = Dense<T>({I, C});
-    block.down_proj = Dense<T>({C, I});
-    p.layers.push_back(std::move(block));
   }
-  p.norm = Tensor<T, 1>({C});
-  if (!config.tie_word_embeddings) p.lm_head = Dense<T>({config.vocab_size, C});
-  return p;
-}
+};
 
-template <class T>
-ModelParams<T> ModelParams<T>::random(const ModelConfig& given, Rng& rng) {
-  const ModelConfig config = resolved(given);
-  ModelParams p = zeros(config);
-  const auto dense = [&](Dense<T>& W) { fill_normal(W, config.initializer_range, rng); };
-  Tensor<T, 2> embedding(p.embed_tokens.shape());
-  fill_normal<T>(values(embedding), config.initializer_range, rng);
-  if (config.pad_token_id) fill(embedding[*config.pad_token_id], T(0));
-  p.embed_tokens = Dense<T>(embedding);
-  for (BlockParams<T>& block : p.layers) {
-    fill_uniform_taps(block.conv, rng);
-    std::visit(
-        [&](auto& layer) {
-          layer = std::remove_cvref_t<decltype(layer)>::random(config.layer(), config.initializer_range, rng);
-        },
-        block.seq_modeling_block);
-    for (Tensor<T, 1>* norm : {&block.conv_norm, &block.seq_norm, &block.ffn_norm}) fill(norm->view(), T(1));
-    for (Dense<T>* t : {&block.gate_proj, &block.up_proj, &block.down_proj}) dense(*t);
-  }
-  fill(p.norm.view(), T(1));
-  dense(p.lm_head);
-  return p;
-}
-
-namespace detail {
-
-/// The same for models, whose layers may differ in number and type too.
-template <class T>
-void check_shapes(const ModelParams<T>& expected, const ModelParams<T>& found, const char* what) {
-  bool same = expected.layers.size() == found.layers.size();
-  for (std::size_t i = 0; same && i < expected.layers.size(); ++i) {
-    same = expected.layers[i].seq_modeling_block.index() == found.layers[i].seq_modeling_block.index();
-  }
-  require<ShapeError>(same, what, ": expected ", expected.layers.size(), " layers of the model's type, found ",
-                      found.layers.size(), " layers or another type");
-  check_shapes<ModelParams<T>>(expected, found, what);
-}
-
-}  // namespace detail
+extern template struct TTT_EXPORT ModelParams<float>;
+extern template struct TTT_EXPORT ModelParams<double>;
 
 }  // namespace ttt

@@ -9,6 +9,7 @@
 #include "ttt/base/workspace.hpp"
 #include "ttt/export.hpp"
 #include "ttt/ops/rows.hpp"
+#include "ttt/ops/streams.hpp"
 
 namespace ttt {
 
@@ -28,6 +29,8 @@ struct ConvParams {
 template <class T>
 TTT_EXPORT void fill_uniform_taps(ConvParams<T>& conv, Rng& rng);
 
+namespace ops {
+
 /// The taps as rows, [k, channels]: what the kernels read.
 template <class T>
 View<T> taps(Frame& frame, const Tensor<T, 3>& weight) {
@@ -39,73 +42,89 @@ View<T> taps(Frame& frame, const Tensor<T, 3>& weight) {
   return rows;
 }
 
-/// Puts tail and new inputs of every stream one after the other: u[i] = [k - 1 + n, channels]. The tails become the
-/// last k - 1 inputs. tail_of(i): [k - 1, channels]
+/// Rows of `with_tails`: the inputs of every stream with `tail` rows before them.
+inline Index rows_with_tails(const Streams& streams, Index tail) { return streams.rows() + streams.count() * tail; }
+
+/// What the convolution of stream i reads: its rows of u.
+template <class T>
+View<T> with_tail(const View<T>& u, const Streams& streams, Index tail, Index i) {
+  return u.row_range(streams.begin(i) + i * tail, tail + streams.length(i));
+}
+
+/// Puts tail and new inputs of every stream one after the other into u [rows_with_tails, channels]. The tails become
+/// the last inputs. tail_of(i): [k - 1, channels]
 template <class T, class TailOf>
-void with_tails(ops::In<T> in, View<T, 3> u, const TailOf& tail_of) {
-  const Index n = in.rows() / u.extent(0), tail = u.extent(1) - n;
-  for (Index i = 0; i < u.extent(0); ++i) {
+void with_tails(In<T> in, const Streams& streams, View<T> u, const TailOf& tail_of) {
+  for (Index i = 0; i < streams.count(); ++i) {
     const View<T> state = tail_of(i);
-    copy(state, u[i].rows(0, tail));
-    copy(in.rows(i * n, n), u[i].rows(tail, n));
-    copy(u[i].rows(n, tail), state);
+    const Index tail = state.rows(), n = streams.length(i);
+    const View<T> all = with_tail(u, streams, tail, i);
+    ttt::copy(state, all.row_range(0, tail));
+    ttt::copy(streams.of(in, i), all.row_range(tail, n));
+    ttt::copy(all.row_range(n, tail), state);
   }
 }
 
 /// Adjoint of `with_tails`: d_in is written; the tails' cotangents, at first those of the new tails, become those of
 /// the old ones. du already holds what came back through the convolutions.
 template <class T, class TailOf>
-void with_tails_vjp(View<T, 3> du, View<T> d_in, const TailOf& d_tail_of) {
-  const Index n = d_in.rows() / du.extent(0), tail = du.extent(1) - n;
-  for (Index i = 0; i < du.extent(0); ++i) {
+void with_tails_vjp(View<T> du, const Streams& streams, View<T> d_in, const TailOf& d_tail_of) {
+  for (Index i = 0; i < streams.count(); ++i) {
     const View<T> d_state = d_tail_of(i);
-    ops::add(d_state, du[i].rows(n, tail));
-    copy(du[i].rows(tail, n), d_in.rows(i * n, n));
-    copy(du[i].rows(0, tail), d_state);
+    const Index tail = d_state.rows(), n = streams.length(i);
+    const View<T> d_all = with_tail(du, streams, tail, i);
+    add(d_state, d_all.row_range(n, tail));
+    ttt::copy(d_all.row_range(tail, n), streams.of(d_in, i));
+    ttt::copy(d_all.row_range(0, tail), d_state);
   }
 }
 
-/// y = conv(u) for all streams. u: [streams, k - 1 + n, channels], y: [streams * n, channels]
+/// y = conv(u) for all streams. u: [rows_with_tails, channels], y: [rows, channels]
 template <class T>
-void convolve(const ConvParams<T>& conv, View<const T, 3> u, View<T> y, Workspace& work) {
+void convolve(const ConvParams<T>& conv, In<T> u, const Streams& streams, View<T> y, Workspace& work) {
   Frame frame(work);
   const View<T> weight = taps(frame, conv.weight);
-  const Index n = y.rows() / u.extent(0), k = weight.rows();
+  const Index k = weight.rows();
   constexpr Index piece = 32;
-  const Index pieces = (n + piece - 1) / piece, tasks = u.extent(0) * pieces;
-  parallel_for(tasks, workers(tasks, static_cast<double>(y.size() * k)), [&](Index task, Index) {
-    const Index i = task / pieces, t = task % pieces * piece, m = std::min(piece, n - t);
-    ops::convolve(u[i].rows(t, m + k - 1), weight, conv.bias, y.rows(i * n + t, m));
+  const Index pieces = (streams.longest() + piece - 1) / piece, tasks = streams.count() * pieces;
+  const double operations = static_cast<double>(y.size() * k);
+  parallel_for(tasks, detail::worker_count(tasks, operations), [&](Index task, Index) {
+    const Index i = task / pieces, t = task % pieces * piece;
+    const Index m = std::min(piece, streams.length(i) - t);
+    if (m <= 0) return;
+    const View<const T> in = with_tail(u, streams, k - 1, i).row_range(t, m + k - 1);
+    convolve(in, weight, conv.bias, streams.of(y, i).row_range(t, m));
   });
 }
 
 /// Adjoint of `convolve`: adds to du and to d_conv. Channels are independent, so threads share them out.
 template <class T>
-void convolve_vjp(const ConvParams<T>& conv, View<const T, 3> u, ops::In<T> dy, View<T, 3> du, ConvParams<T>& d_conv,
-                  Workspace& work) {
+void convolve_vjp(const ConvParams<T>& conv, In<T> u, const Streams& streams, In<T> dy, View<T> du,
+                  ConvParams<T>& d_conv, Workspace& work) {
   Frame frame(work);
   const View<T> weight = taps(frame, conv.weight), d_weight = taps(frame, d_conv.weight);
   const View<T> products = frame.take<T, 2>({dy.rows(), dy.cols()});
-  const Index n = dy.rows() / u.extent(0), k = weight.rows();
+  const Index k = weight.rows();
   constexpr Index piece = 64;
   const Index tasks = (dy.cols() + piece - 1) / piece;
-  parallel_for(tasks, workers(tasks, static_cast<double>(dy.size() * k)), [&](Index task, Index) {
+  parallel_for(tasks, detail::worker_count(tasks, static_cast<double>(dy.size() * k)), [&](Index task, Index) {
     const Index c = task * piece, m = std::min(piece, dy.cols() - c);
     const auto part = [&](const auto& view) { return view.columns(c, m); };
-    for (Index i = 0; i < u.extent(0); ++i) {
-      ops::convolve_vjp(part(weight), part(dy).rows(i * n, n), part(du)[i]);
-    }
+    const auto stream = [&](const auto& rows, Index i) { return with_tail(part(rows), streams, k - 1, i); };
+    for (Index i = 0; i < streams.count(); ++i) convolve_vjp(part(weight), streams.of(part(dy), i), stream(du, i));
     for (Index j = 0; j < k; ++j) {
-      for (Index i = 0; i < u.extent(0); ++i) {
-        ops::multiply(part(dy).rows(i * n, n), part(u)[i].rows(j, n), part(products).rows(i * n, n));
+      for (Index i = 0; i < streams.count(); ++i) {
+        multiply(streams.of(part(dy), i), stream(u, i).row_range(j, streams.length(i)), streams.of(part(products), i));
       }
-      ops::add_column_sums(T(1), part(products), d_weight[j].rows(c, m));
+      add_column_sums(T(1), part(products), d_weight[j].row_range(c, m));
     }
-    ops::add_column_sums(T(1), part(dy), d_conv.bias.view().rows(c, m));
+    add_column_sums(T(1), part(dy), d_conv.bias.view().row_range(c, m));
     for (Index j = 0; j < k; ++j) {
       for (Index channel = c; channel < c + m; ++channel) d_conv.weight[channel][0][j] = d_weight[j][channel];
     }
   });
 }
+
+}  // namespace ops
 
 }  // namespace ttt

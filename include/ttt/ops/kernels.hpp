@@ -22,7 +22,25 @@
 
 namespace ttt {
 
+/// An instruction set that kernels are compiled for.
 enum class Isa { scalar, avx2, avx512, neon };
+
+/// Whether this build has the instruction set and this machine can run it; `set_isa` throws Error where it does not.
+TTT_EXPORT bool supported(Isa isa);
+TTT_EXPORT Isa active_isa();
+TTT_EXPORT void set_isa(Isa isa);
+TTT_EXPORT const char* name(Isa isa);
+
+/// How the weights of a dense layer are stored. Products take their exact values, whatever the format.
+enum class WeightFormat {
+  full,  // T
+  bf16,  // the upper half of a float
+  q8     // 8-bit integers, and one bf16 factor for every 32 inputs of an output
+};
+
+TTT_EXPORT const char* name(WeightFormat format);
+
+namespace ops {
 
 /// Rows of a matrix: row i begins at data + i * stride. A plain struct, as kernel sources may share no inline function.
 template <class T>
@@ -36,13 +54,6 @@ template <class T>
 struct NormWeights {
   const T* weight;
   const T* bias;
-};
-
-/// How the weights of a dense layer are stored. Products take their exact values, whatever the format.
-enum class WeightFormat {
-  full,  // T
-  bf16,  // the upper half of a float
-  q8     // 8-bit integers, and one bf16 factor for every 32 inputs of an output
 };
 
 /// The weights W [outputs, inputs] of a dense layer, as they lie in memory: 256 / sizeof(T) outputs make a panel, which
@@ -102,7 +113,7 @@ struct Kernels {
   void (*commit)(T scale, T bias_step, In X, In G, Out W, T* b);
   /// With P_ts = x_t . X_s and R_ts = dZ_t . G_s: d_scale_t -= sum_{s <= first + t} (P_ts + bias_step) R_ts (in lanes),
   /// then R_ts <- -scale_t R_ts (which is dP) and P_ts <- -scale_t (P_ts + bias_step), both 0 where s > first + t.
-  void (*causal_update_vjp)(const T* scale, T bias_step, Size first, Out P, Out R, T* d_scale);
+  void (*dual_form_vjp)(const T* scale, T bias_step, Size first, Out P, Out R, T* d_scale);
 
   // --- norms (variance with divisor cols) ---------------------------------------------------------------------------
   /// y = LN(x), or residual + LN(x) where residual.data is not null.
@@ -145,6 +156,8 @@ struct Kernels {
   /// Rotates neighbouring channels of row t by the angles of table row (first + t) mod table.rows, in every head.
   /// table: [b, 2 D], cosines of the D channels (each twice), then sines signed (-sin, +sin). `inverse` turns back.
   void (*rotate)(In table, Size first, bool inverse, Out x);
+  /// Rotates channels j and j + D/2 of row t, in every head, by the angles of table row t: D/2 cosines, then D/2 sines.
+  void (*rotate_halves)(In table, bool inverse, Out x);
   /// y_t = bias + sum_j weight_j * u_{t + j}. u: [n + k - 1, C], weight: [k, C], y: [n, C]
   void (*convolve)(In u, In weight, const T* bias, Out y);
   /// du_{t + j} += weight_j * dy_t
@@ -157,6 +170,19 @@ struct Kernels {
   void (*scale)(T factor, Out x);
   /// out_t = a_t . b_t
   void (*dot)(In a, In b, T* out);
+
+  // --- softmax attention over one page of keys, of which row t counts begin + t <= s < end + t
+  // ------------------------
+  /// Scores S_ts become exp(S_ts - most_t), with most_t the largest so far, which is updated. Their sum is added to
+  /// total_t. What total_t and O_t [n, d] hold is first multiplied by how much the old maximum was too small.
+  void (*softmax_step)(Size begin, Size end, Out S, T* most, T* total, Out O);
+  /// O_t += sum_s P_ts V_s, from the first s to the last with fused multiply-add. [n, keys] [keys, d]
+  void (*add_band_matmul)(In P, In V, Size begin, Size end, Out O);
+  /// Scores S_ts become P_ts = exp(S_ts - most_t) / total_t, and dP_ts becomes dS_ts = P_ts (dP_ts - delta_t); both are
+  /// 0 where row t does not count s.
+  void (*softmax_vjp)(Size begin, Size end, const T* most, const T* total, const T* delta, Out S, Out dP);
+  /// x_t /= divisor_t
+  void (*divide_rows)(const T* divisor, Out x);
 
   // --- loss and optimizer -------------------------------------------------------------------------------------------
   /// loss_t = log sum_v exp(logit_tv) - logit_t,target; logits become factor * (softmax - one_hot).
@@ -171,11 +197,6 @@ struct Kernels {
 template <class T>
 TTT_EXPORT const Kernels<T>& kernels();
 
-/// Whether this build has the instruction set and this machine can run it; `set_isa` throws Error where it does not.
-TTT_EXPORT bool supported(Isa isa);
-TTT_EXPORT Isa active_isa();
-TTT_EXPORT void set_isa(Isa isa);
-TTT_EXPORT const char* name(Isa isa);
-TTT_EXPORT const char* name(WeightFormat format);
+}  // namespace ops
 
 }  // namespace ttt

@@ -40,43 +40,23 @@ struct AdamWConfig {
 };
 
 namespace detail {
-TTT_EXPORT AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate, double gradient_factor);
-TTT_EXPORT double root_of_sum(std::span<const double> terms);
-
-template <class T>
-double sum_squares(View<const T, 1> x) {
-  return kernels<T>().sum_squares(x.data(), x.size());
-}
+TTT_EXPORT ops::AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate,
+                                     double gradient_factor);
 
 /// One update of one parameter.
 template <class T>
-void adamw(const AdamwStep& update, View<T, 1> p, View<const T, 1> gradient, View<T, 1> m, View<T, 1> v) {
+void adamw(const ops::AdamwStep& update, View<T, 1> p, View<const T, 1> gradient, View<T, 1> m, View<T, 1> v) {
   constexpr Index piece = Index{1} << 14;
   const Index tasks = (p.size() + piece - 1) / piece;
-  parallel_for(tasks, workers(tasks, 16.0 * static_cast<double>(p.size())), [&](Index task, Index) {
+  parallel_for(tasks, detail::worker_count(tasks, 16.0 * static_cast<double>(p.size())), [&](Index task, Index) {
     const Index begin = task * piece, n = std::min(piece, p.size() - begin);
-    kernels<T>().adamw(update, n, gradient.data() + begin, p.data() + begin, m.data() + begin, v.data() + begin);
+    ops::kernels<T>().adamw(update, n, gradient.data() + begin, p.data() + begin, m.data() + begin, v.data() + begin);
   });
 }
 }  // namespace detail
 
 /// Throws ConfigError.
 TTT_EXPORT void validate(const AdamWConfig& config);
-
-/// Sets all to 0. Like all here for any struct with `visit`: parameters of a layer or of a model.
-template <class Params>
-void set_zero(Params& params) {
-  Params::visit([](const auto&, auto& t) { fill(values(t), 0); }, params);
-}
-
-/// Square root of the sum of squares of all elements, added in double.
-template <class Params>
-double global_norm(const Params& gradient) {
-  const FloatEnvironment environment;
-  std::vector<double> squares;
-  Params::visit([&](const auto&, const auto& t) { squares.push_back(detail::sum_squares(values(t))); }, gradient);
-  return detail::root_of_sum(squares);
-}
 
 /// min(1, max_norm / (norm + 1e-6)): what clipping multiplies a gradient with.
 TTT_EXPORT double clip_factor(double norm, double max_norm);
@@ -96,7 +76,7 @@ class AdamW {
   void step(Params& params, const Params& gradient, double learning_rate, double gradient_factor = 1.0) {
     detail::check_gradient(params, gradient, "gradient");
     const FloatEnvironment environment;
-    const AdamwStep update = detail::adamw_step(config, ++steps, learning_rate, gradient_factor);
+    const ops::AdamwStep update = detail::adamw_step(config, ++steps, learning_rate, gradient_factor);
     Params::visit([&](const auto&, auto& p, const auto& g, auto& m,
                       auto& v) { detail::adamw(update, values(p), values(g), values(m), values(v)); },
                   params, gradient, exp_avg, exp_avg_sq);

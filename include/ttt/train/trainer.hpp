@@ -69,7 +69,7 @@ struct StepReport {
 
 /// The paper's recipe for a run of `steps` updates: warm-up over the first tenth, for TTT-MLP of the inner rate as
 /// well.
-TTT_EXPORT TrainerConfig paper_recipe(LayerType type, Index steps);
+TTT_EXPORT TrainerConfig paper_recipe(SequenceType type, Index steps);
 
 /// Trains one model on windows of a text.
 template <class T>

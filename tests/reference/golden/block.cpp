@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Golden files of one residual block, run by the same functions as the blocks of a model.
+#include "model/block.hpp"
 #include "reference/golden/layers.hpp"
-#include "ttt/model/params.hpp"
 
 namespace ttt::support {
 
@@ -13,59 +13,41 @@ class Block {
  public:
   using T = typename M::Scalar;
 
-  Block(GoldenFile& file, Index batch) : config_(single(file.config())), layer_config_(config_.layer()) {
-    params_ = zero_params();
+  Block(GoldenFile& file, Index batch, Index time)
+      : config_(single(file.config())),
+        layer_config_(config_.block(0)),
+        rows_(tape_, batch, time),
+        params_(zero_params()) {
     file.read_params("param.", params_);
-    rotary_ = detail::rotary_table<T>(layer_config_);
-    streams_ = zero_streams(batch);
-    for (BlockState<T>& stream : streams_) detail::start<M>(layer(), std::get<StreamState<M>>(stream.layer));
-  }
-
-  BlockParams<T> zero_params() const { return std::move(ModelParams<T>::zeros(config_).layers.front()); }
-
-  std::vector<BlockState<T>> zero_streams(Index batch) const {
-    std::vector<BlockState<T>> streams(static_cast<std::size_t>(batch));
-    for (BlockState<T>& stream : streams) {
-      stream.layer = StreamState<M>::zeros(layer_config_);
-      if (config_.pre_conv) stream.conv_tail = Tensor<T, 2>({config_.conv_kernel - 1, config_.hidden_size});
-    }
-    return streams;
+    sequence::with_config<T>(layer_config_,
+                             [&]<class S, std::size_t number>(sequence::At<S, number>, const auto& config) {
+                               tables_.template emplace<number>(S::tables(config));
+                             });
+    streams_ = zero_streams();
+    for (BlockStream<T>& stream : streams_) detail::start(block(), stream);
   }
 
   /// X, rows of all streams, becomes the output.
   void forward(View<T> X) {
-    std::vector<BlockState<T>*> pointers = pointers_to(streams_);
-    const auto streams = view(pointers);
-    a_ = detail::BlockActivations<T>::take(tape_, config_, streams.size(), X.rows());
-    detail::block_forward(block(), a_, streams, X, work_, [&](View<const T> in, View<T> out) {
-      Frame frame(work_);
-      const Streams<M> layer_streams = detail::layer_streams<M>(frame, streams);
-      record_ = detail::LayerRecord<M>::take(tape_, layer_config_, layer_streams, in, 1.0);
-      detail::forward<M>(layer(), record_.a, layer_streams, {}, 0, out, work_,
-                         record_.saver(layer_config_.mini_batch_size));
-    });
+    std::vector<BlockStream<T>*> pointers = pointers_to(streams_);
+    record_ = detail::forward_recorded<T>(block(), rows_, view(pointers), {}, X, tape_, work_);
   }
 
   /// dX, the cotangent of the output, becomes that of the input.
   BlockParams<T> backward(View<T> dX) {
     BlockParams<T> gradient = zero_params();
-    LayerParams<M>& d_layer = std::get<LayerParams<M>>(gradient.seq_modeling_block);
-    std::vector<BlockState<T>> d_states = zero_streams(static_cast<Index>(streams_.size()));
-    std::vector<BlockState<T>*> pointers = pointers_to(d_states);
-    Frame frame(tape_memory_);
-    const Streams<M> d_streams = detail::layer_streams<M>(frame, view(pointers));
-    detail::block_backward(block(), a_, view(pointers), dX, gradient, work_, [&](View<const T> dy, View<T> dx) {
-      detail::backward<M>(layer(), record_, dy, d_streams, dx, d_layer, work_);
-    });
-    detail::start_vjp<M>(layer(), d_streams, d_layer);
+    std::vector<BlockStream<T>> d_states = zero_streams();
+    std::vector<BlockStream<T>*> pointers = pointers_to(d_states);
+    detail::backward<T>(block(), record_, rows_, view(pointers), dX, gradient, work_);
+    detail::start_vjp<T>(block(), view(pointers), gradient, work_);
     return gradient;
   }
 
   void compare_state(GoldenFile& file) const {
-    std::vector<const StreamState<M>*> layers;
+    std::vector<const TttStream<M>*> layers;
     std::vector<const Tensor<T, 2>*> tails;
-    for (const BlockState<T>& stream : streams_) {
-      layers.push_back(&std::get<StreamState<M>>(stream.layer));
+    for (const BlockStream<T>& stream : streams_) {
+      layers.push_back(&std::get<TttStream<M>>(stream.layer));
       tails.push_back(&stream.conv_tail);
     }
     support::compare_state<M>(file, "state.", layers);
@@ -78,28 +60,33 @@ class Block {
     return resolved(config);
   }
 
-  static std::vector<BlockState<T>*> pointers_to(std::vector<BlockState<T>>& streams) {
-    std::vector<BlockState<T>*> pointers;
-    for (BlockState<T>& stream : streams) pointers.push_back(&stream);
+  BlockParams<T> zero_params() const { return std::move(ModelParams<T>::zeros(config_).layers.front()); }
+
+  std::vector<BlockStream<T>> zero_streams() const {
+    return std::vector<BlockStream<T>>(static_cast<std::size_t>(rows_.count()), detail::zero_stream(block()));
+  }
+
+  static std::vector<BlockStream<T>*> pointers_to(std::vector<BlockStream<T>>& streams) {
+    std::vector<BlockStream<T>*> pointers;
+    for (BlockStream<T>& stream : streams) pointers.push_back(&stream);
     return pointers;
   }
 
-  static detail::BlockStreams<T> view(std::vector<BlockState<T>*>& pointers) {
+  static detail::BlockStreams<T> view(std::vector<BlockStream<T>*>& pointers) {
     return {pointers.data(), {static_cast<Index>(pointers.size())}};
   }
 
-  detail::BlockRef<T> block() const { return {config_, layer_config_, params_, rotary_}; }
-  detail::LayerRef<M> layer() const { return block().template layer_of<M>(); }
+  detail::BlockRef<T> block() const { return {config_, layer_config_, params_, tables_}; }
 
-  ModelConfig config_;
-  LayerConfig layer_config_;
-  BlockParams<T> params_;
-  Tensor<T, 2> rotary_;
-  std::vector<BlockState<T>> streams_;
   Workspace tape_memory_, work_;
-  Frame tape_{tape_memory_};  // holds a_ and record_
-  detail::BlockActivations<T> a_;
-  detail::LayerRecord<M> record_;
+  Frame tape_{tape_memory_};  // holds rows_ and record_
+  ModelConfig config_;
+  SequenceConfig layer_config_;
+  Streams rows_;
+  BlockParams<T> params_;
+  sequence::AnyTables<T> tables_;
+  std::vector<BlockStream<T>> streams_;
+  detail::BlockRecord<T> record_;
 };
 
 template <InnerModel M>
@@ -107,7 +94,7 @@ void check_block_of(GoldenFile& file) {
   using T = typename M::Scalar;
   Tensor<T, 3> X = file.input<T, 3>("hidden_states");
   const auto rows = [](Tensor<T, 3>& t) { return View<T>(t.data(), {t.extent(0) * t.extent(1), t.extent(2)}); };
-  Block<M> block(file, X.extent(0));
+  Block<M> block(file, X.extent(0), X.extent(1));
   block.forward(rows(X));
   file.compare("out", Quantity::value, X);
   block.compare_state(file);

@@ -47,7 +47,7 @@ ModelConfig read_config(json object) {
   const std::string type = take("ttt_layer_type"), act = take("hidden_act");
   require(type == "linear" || type == "mlp", "ttt_layer_type: expected linear or mlp, found ", type);
   require(act == "silu", "hidden_act: expected silu, found ", act);
-  c.layer_type = type == "mlp" ? LayerType::mlp : LayerType::linear;
+  c.sequence_type = type == "mlp" ? SequenceType::mlp : SequenceType::linear;
   for (const char* without_effect :
        {"max_position_embeddings", "use_cache", "pretraining_tp", "scan_checkpoint_group_size"}) {
     object.erase(without_effect);

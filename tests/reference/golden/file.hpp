@@ -13,7 +13,7 @@
 
 #include "support/in_rows.hpp"
 #include "ttt/io/safetensors.hpp"
-#include "ttt/sequence/ttt/config.hpp"
+#include "ttt/model/config.hpp"
 
 namespace ttt::support {
 

@@ -2,6 +2,7 @@
 // Golden files of a single TTT layer: layer/ (whole sequences, gradients, intermediate values) and decode/ (streaming).
 #include "reference/golden/layers.hpp"
 
+#include "support/pieces.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt::support {
@@ -9,16 +10,16 @@ namespace ttt::support {
 namespace {
 
 template <InnerModel M>
-Layer<M> read_layer(GoldenFile& file) {
-  auto params = LayerParams<M>::zeros(file.config().layer());
+Ttt<M> read_layer(GoldenFile& file) {
+  auto params = TttParams<M>::zeros(file.config().layer());
   file.read_params("param.", params);
-  return Layer<M>(file.config().layer(), std::move(params));
+  return Ttt<M>(file.config().layer(), std::move(params));
 }
 
 template <InnerModel M>
-std::vector<const StreamState<M>*> pointers(const LayerState<M>& state) {
-  std::vector<const StreamState<M>*> all;
-  for (const StreamState<M>& stream : state.streams) all.push_back(&stream);
+std::vector<const TttStream<M>*> pointers(const TttState<M>& state) {
+  std::vector<const TttStream<M>*> all;
+  for (const TttStream<M>& stream : state.streams) all.push_back(&stream);
   return all;
 }
 
@@ -28,36 +29,38 @@ Tensor<T, 4> by_head(View<const T> rows, Index batch, Index heads) {
   const Index time = rows.rows() / batch, D = rows.cols() / heads;
   Tensor<T, 4> result({batch, heads, time, D});
   for (Index i = 0; i < batch; ++i) {
-    for (Index h = 0; h < heads; ++h) copy<T, 2>(rows.rows(i * time, time).columns(h * D, D), result[i][h]);
+    for (Index h = 0; h < heads; ++h) copy<T, 2>(rows.row_range(i * time, time).columns(h * D, D), result[i][h]);
   }
   return result;
 }
 
 /// What the inner loop receives and gives.
 template <InnerModel M>
-void compare_trace(GoldenFile& file, const Layer<M>& layer, const Tensor<typename M::Scalar, 3>& x) {
+void compare_trace(GoldenFile& file, const Ttt<M>& layer, const Tensor<typename M::Scalar, 3>& x) {
   using T = typename M::Scalar;
   const Index batch = x.extent(0), time = x.extent(1), C = x.extent(2), H = layer.config().num_heads;
-  const Tensor<T, 2> rotary = detail::rotary_table<T>(layer.config());
-  LayerState<M> state = layer.start(batch);
+  TttState<M> state = layer.start(batch);
   Workspace memory, work;
   Frame frame(memory);
   const View<T> y = frame.take<T, 2>({batch * time, C});
-  const auto a =
-      detail::LayerActivations<T>::take(frame, layer.config(), batch, View<const T>(x.data(), {batch * time, C}));
-  detail::forward<M>({layer.config(), layer.params(), rotary}, a, detail::pointers(frame, state), {}, 0, y, work,
-                     [](Index, Index, Index, const HeadState<M>&) {});
+  using Sequence = sequence::Ttt<M>;
+  const auto rotary = Sequence::tables(layer.config());
+  const Streams rows(frame, batch, time);
+  const View<const T> in(x.data(), {batch * time, C});
+  const auto a = Sequence::forward_recorded({layer.config(), layer.params(), rotary}, in, rows,
+                                            detail::pointers(frame, state), {}, frame, y, work)
+                     .a;
 
-  const View<T> V = frame.take<T, 2>(a.K.shape());
-  copy(a.target, V);
-  ops::add(a.K, V);  // the target is V - K
+  const View<T> V = frame.take<T, 2>(y.shape());
+  copy(a.tokens.target, V);
+  ops::add(a.tokens.K, V);  // the target is V - K
   Tensor<T, 3> rate({batch, H, time}), heads({batch, time, C});
   for (Index i = 0; i < batch; ++i) {
-    for (Index h = 0; h < H; ++h) copy<T, 1>(a.rate[h].rows(i * time, time), rate[i][h]);
-    copy<T, 2>(a.heads.rows(i * time, time), heads[i]);
+    for (Index h = 0; h < H; ++h) copy<T, 1>(a.tokens.rate[h].row_range(i * time, time), rate[i][h]);
+    copy<T, 2>(a.heads.row_range(i * time, time), heads[i]);
   }
-  file.compare_if_given("trace.XQ", Quantity::value, by_head<T>(a.Q, batch, H));
-  file.compare_if_given("trace.XK", Quantity::value, by_head<T>(a.K, batch, H));
+  file.compare_if_given("trace.XQ", Quantity::value, by_head<T>(a.tokens.Q, batch, H));
+  file.compare_if_given("trace.XK", Quantity::value, by_head<T>(a.tokens.K, batch, H));
   file.compare_if_given("trace.XV", Quantity::value, by_head<T>(V, batch, H));
   file.compare_if_given("trace.lr", Quantity::value, rate);
   file.compare_if_given("trace.inner_out", Quantity::value, heads);
@@ -66,12 +69,12 @@ void compare_trace(GoldenFile& file, const Layer<M>& layer, const Tensor<typenam
 template <InnerModel M>
 void check_layer_of(GoldenFile& file) {
   using T = typename M::Scalar;
-  const Layer<M> layer = read_layer<M>(file);
+  const Ttt<M> layer = read_layer<M>(file);
   const Tensor<T, 3> x = file.input<T, 3>("hidden_states");
   const Index batch = x.extent(0);
   Tensor<T, 3> y(x.shape()), dx(x.shape());
-  LayerState<M> state = layer.start(batch);
-  LayerTape<M> tape;
+  TttState<M> state = layer.start(batch);
+  TttTape<M> tape;
   Workspace work;
   layer.forward(x, state, tape, work, y);
   file.compare("out", Quantity::value, y);
@@ -81,8 +84,8 @@ void check_layer_of(GoldenFile& file) {
   compare_trace(file, layer, x);
   if (!file.contains("grad_out")) return;
 
-  auto gradient = LayerParams<M>::zeros(layer.config());
-  LayerState<M> d_state = layer.zeros(batch);
+  auto gradient = TttParams<M>::zeros(layer.config());
+  TttState<M> d_state = layer.zeros(batch);
   layer.backward(tape, file.input<T, 3>("grad_out"), d_state, work, dx, gradient);
   layer.start_vjp(d_state, work, gradient);
   file.compare("grad.hidden_states", Quantity::gradient, dx);
@@ -92,17 +95,17 @@ void check_layer_of(GoldenFile& file) {
 template <InnerModel M>
 void check_decode_of(GoldenFile& file) {
   using T = typename M::Scalar;
-  const Layer<M> layer = read_layer<M>(file);
+  const Ttt<M> layer = read_layer<M>(file);
   const Tensor<T, 3> x = file.input<T, 3>("hidden_states");
   const Index batch = x.extent(0), time = x.extent(1), prefill = file.description().at("prefill");
   const Tensor<T, 3> whole = layer(x);
   file.compare("out", Quantity::value, whole);
 
   Tensor<T, 3> stepwise(x.shape());
-  LayerState<M> state = layer.start(batch);
+  TttState<M> state = layer.start(batch);
   Workspace work;
   const auto read = [&](Index t, Index n) {
-    layer.forward(detail::time_slice<const T>(x, t, n), state, work, detail::time_slice<T>(stepwise, t, n));
+    layer.forward(time_piece<const T>(x, t, n), state, work, time_piece<T>(stepwise, t, n));
   };
   read(0, prefill);
   compare_state<M>(file, "state_prefill.", pointers(state));

@@ -10,17 +10,17 @@ namespace ttt::support {
 /// f.operator()<M>() with the inner model of the file and the scalar type it is checked in.
 template <class F>
 void with_inner_model(const GoldenFile& file, const F& f) {
-  const bool linear = file.config().layer_type == LayerType::linear;
+  const bool linear = file.config().sequence_type == SequenceType::linear;
   if (file.precision() == Precision::f32) {
-    linear ? f.template operator()<LinearModel<float>>() : f.template operator()<MlpModel<float>>();
+    linear ? f.template operator()<inner::Linear<float>>() : f.template operator()<inner::Mlp<float>>();
   } else {
-    linear ? f.template operator()<LinearModel<double>>() : f.template operator()<MlpModel<double>>();
+    linear ? f.template operator()<inner::Linear<double>>() : f.template operator()<inner::Mlp<double>>();
   }
 }
 
 /// Compares weights, open mini-batches and convolution tails with the tensors f64.PREFIX...
 template <InnerModel M>
-void compare_state(GoldenFile& file, const std::string& prefix, const std::vector<const StreamState<M>*>& streams) {
+void compare_state(GoldenFile& file, const std::string& prefix, const std::vector<const TttStream<M>*>& streams) {
   using T = typename M::Scalar;
   const Index batch = static_cast<Index>(streams.size()), H = file.config().num_heads;
   const Index b = file.config().mini_batch_size;
@@ -29,7 +29,7 @@ void compare_state(GoldenFile& file, const std::string& prefix, const std::vecto
     Tensor<T, 4> W({batch, H, in, out}), bias({batch, H, 1, out});
     Tensor<double, 4> W_grad({batch, H, in, out}), bias_grad({batch, H, 1, out});
     for (Index i = 0; i < batch; ++i) {
-      const StreamState<M>& stream = *streams[static_cast<std::size_t>(i)];
+      const TttStream<M>& stream = *streams[static_cast<std::size_t>(i)];
       const auto& map = stream.maps[m];
       copy<T, 3>(map.W, W[i]);
       copy<T, 3>(map.b, bias[i]);
@@ -52,7 +52,7 @@ void compare_state(GoldenFile& file, const std::string& prefix, const std::vecto
   }
   if (!file.config().share_qk) return;
   std::vector<const Tensor<T, 2>*> tails;
-  for (const StreamState<M>* stream : streams) tails.push_back(&stream->conv_tail);
+  for (const TttStream<M>* stream : streams) tails.push_back(&stream->conv_tail);
   // Queries and keys are convolved from the same inputs.
   file.compare_if_given(prefix + "ttt_conv_q", tails);
   file.compare_if_given(prefix + "ttt_conv_k", tails);

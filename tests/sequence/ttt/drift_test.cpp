@@ -13,7 +13,7 @@
 namespace ttt::support {
 namespace {
 
-LayerConfig drift_config() {
+TttConfig drift_config() {
   return {
       .hidden_size = 16, .num_heads = 2, .mini_batch_size = 16, .conv_kernel = 4, .share_qk = true, .use_gate = true};
 }
@@ -58,9 +58,9 @@ void expect_no_drift() {
   constexpr Index tokens = 100000, pieces = 100, time = tokens / pieces;
   constexpr double eps = std::numeric_limits<float>::epsilon();
   Rng rng(31);
-  auto params = random_params(LayerParams<M<double>>::zeros(drift_config()), rng);
-  const Layer<M<float>> single(drift_config(), rounded<LayerParams<M<float>>>(params));
-  const Layer<M<double>> reference(drift_config(), std::move(params));
+  auto params = random_params(TttParams<M<double>>::zeros(drift_config()), rng);
+  const Ttt<M<float>> single(drift_config(), rounded<TttParams<M<float>>>(params));
+  const Ttt<M<double>> reference(drift_config(), std::move(params));
   auto state = single.start(1);
   auto reference_state = reference.start(1);
   Workspace work;
@@ -88,8 +88,8 @@ void expect_no_drift() {
   }
 }
 
-TEST(Drift, OfTttLinearStaysBounded) { expect_no_drift<LinearModel>(); }
-TEST(Drift, OfTttMlpStaysBounded) { expect_no_drift<MlpModel>(); }
+TEST(Drift, OfTttLinearStaysBounded) { expect_no_drift<inner::Linear>(); }
+TEST(Drift, OfTttMlpStaysBounded) { expect_no_drift<inner::Mlp>(); }
 
 }  // namespace
 }  // namespace ttt::support

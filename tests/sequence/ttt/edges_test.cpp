@@ -11,7 +11,7 @@ namespace {
 
 using support::same_bits;
 
-const LayerConfig config{.hidden_size = 24, .num_heads = 2, .mini_batch_size = 5, .share_qk = true, .use_gate = true};
+const TttConfig config{.hidden_size = 24, .num_heads = 2, .mini_batch_size = 5, .share_qk = true, .use_gate = true};
 
 template <class L>
 class LayerEdges : public ::testing::Test {};
@@ -19,7 +19,7 @@ using Layers = ::testing::Types<TttLinear<float>, TttMlp<double>>;
 TYPED_TEST_SUITE(LayerEdges, Layers);
 
 TYPED_TEST(LayerEdges, OutputsMayTakeThePlaceOfInputs) {
-  using T = typename TypeParam::T;
+  using T = typename TypeParam::Scalar;
   Rng rng(1);
   const TypeParam layer(config, rng);
   const auto x = normal<T>({2, 13, 24}, rng), dy = normal<T>({2, 13, 24}, rng);
@@ -27,7 +27,7 @@ TYPED_TEST(LayerEdges, OutputsMayTakeThePlaceOfInputs) {
   typename TypeParam::Tape tape;
   const auto pass = [&](Tensor<T, 3>& in, Tensor<T, 3>& y, Tensor<T, 3>& d_out, Tensor<T, 3>& dx) {
     auto state = layer.start(2), d_state = layer.zeros(2);
-    auto gradient = LayerParams<typename TypeParam::Model>::zeros(config);
+    auto gradient = TttParams<typename TypeParam::Sequence::Inner>::zeros(config);
     layer.forward(in, state, tape, work, y);
     layer.backward(tape, d_out, d_state, work, dx, gradient);
     return gradient;
@@ -42,28 +42,28 @@ TYPED_TEST(LayerEdges, OutputsMayTakeThePlaceOfInputs) {
 }
 
 TYPED_TEST(LayerEdges, BackwardRefusesWhatDoesNotBelongToTheTape) {
-  using T = typename TypeParam::T;
+  using T = typename TypeParam::Scalar;
   Rng rng(1);
   const TypeParam layer(config, rng);
   auto state = layer.start(2), d_state = layer.zeros(2), other_batch = layer.zeros(4);
-  auto gradient = LayerParams<typename TypeParam::Model>::zeros(config);
+  auto gradient = TttParams<typename TypeParam::Sequence::Inner>::zeros(config);
   Workspace work;
   typename TypeParam::Tape tape, empty;
   Tensor<T, 3> y({2, 8, 24}), other({4, 4, 24});
   layer.forward(normal<T>({2, 8, 24}, rng), state, tape, work, y);
   EXPECT_THROW(layer.backward(empty, y, d_state, work, y, gradient), ShapeError);
   EXPECT_THROW(layer.backward(tape, other, other_batch, work, other, gradient), ShapeError);
-  LayerParams<typename TypeParam::Model> nothing;
+  TttParams<typename TypeParam::Sequence::Inner> nothing;
   EXPECT_THROW(layer.backward(tape, y, d_state, work, y, nothing), ShapeError);
   EXPECT_THROW(layer.start_vjp(d_state, work, nothing), ShapeError);
 }
 
 TYPED_TEST(LayerEdges, AStreamThatWasMovedOutIsRefused) {
-  using T = typename TypeParam::T;
+  using T = typename TypeParam::Scalar;
   Rng rng(1);
   const TypeParam layer(config, rng);
   auto state = layer.start(1);
-  const StreamState<typename TypeParam::Model> taken = std::move(state.streams[0]);
+  const TttStream<typename TypeParam::Sequence::Inner> taken = std::move(state.streams[0]);
   Workspace work;
   Tensor<T, 3> x({1, 1, 24});
   EXPECT_THROW(layer.forward(x, state, work, x), ShapeError);
@@ -72,10 +72,10 @@ TYPED_TEST(LayerEdges, AStreamThatWasMovedOutIsRefused) {
 }
 
 TYPED_TEST(LayerEdges, TheFirstCallReservesForEveryPlaceInAMiniBatch) {
-  using T = typename TypeParam::T;
+  using T = typename TypeParam::Scalar;
   for (const Index time : {1, 10}) {
     Rng rng(1);
-    LayerConfig wide = config;
+    TttConfig wide = config;
     wide.mini_batch_size = 40;
     const TypeParam layer(wide, rng);
     auto state = layer.start(1);
@@ -89,12 +89,12 @@ TYPED_TEST(LayerEdges, TheFirstCallReservesForEveryPlaceInAMiniBatch) {
 }
 
 TYPED_TEST(LayerEdges, ATapeSaysWhatInnerWeightsTake) {
-  using T = typename TypeParam::T;
-  using M = typename TypeParam::Model;
+  using T = typename TypeParam::Scalar;
+  using M = typename TypeParam::Sequence::Inner;
   Rng rng(1);
   const TypeParam layer(config, rng);
-  LayerTape<M> tape;
-  EXPECT_EQ(tape.inner_weight_bytes(), 0);
+  TttTape<M> tape;
+  EXPECT_EQ(tape.record().inner_weight_bytes(), 0);
   auto state = layer.start(2);
   Workspace work;
   Tensor<T, 3> x({2, 1, 24});
@@ -102,12 +102,12 @@ TYPED_TEST(LayerEdges, ATapeSaysWhatInnerWeightsTake) {
   // One mini-batch: the weights before it, in every head of both streams.
   Index numbers = 0;
   for (const auto& map : state.streams[0].maps) numbers += map.W.size() + map.b.size();
-  EXPECT_EQ(tape.inner_weight_bytes(), 2 * numbers * Index(sizeof(T)));
-  EXPECT_LT(tape.inner_weight_bytes(), tape.bytes());
+  EXPECT_EQ(tape.record().inner_weight_bytes(), 2 * numbers * Index(sizeof(T)));
+  EXPECT_LT(tape.record().inner_weight_bytes(), tape.bytes());
 }
 
 TYPED_TEST(LayerEdges, AnInnerRateThatIsNoRateIsRefused) {
-  using T = typename TypeParam::T;
+  using T = typename TypeParam::Scalar;
   Rng rng(1);
   const TypeParam layer(config, rng);
   auto state = layer.start(1);
@@ -137,14 +137,14 @@ TEST(ModelEdges, BackwardRefusesWhatDoesNotBelongToTheTape) {
 }
 
 /// Maps that do not fit together.
-struct Misfit : LinearModel<float> {
-  static std::array<AffineShape, 1> shapes(Index head_dim) { return {{{head_dim, head_dim + 1}}}; }
+struct Misfit : inner::Linear<float> {
+  static std::array<inner::AffineShape, 1> shapes(Index head_dim) { return {{{head_dim, head_dim + 1}}}; }
 };
 
 TEST(ModelEdges, AnInnerModelWhoseMapsDoNotFitIsRefused) {
   Rng rng(1);
-  EXPECT_THROW(detail::check_model<Misfit>(8), ConfigError);
-  EXPECT_NO_THROW(detail::check_model<LinearModel<float>>(8));
+  EXPECT_THROW(detail::check_inner_model<Misfit>(8), ConfigError);
+  EXPECT_NO_THROW(detail::check_inner_model<inner::Linear<float>>(8));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 template <class M>
 struct Outcome {
   Tensor<typename M::Scalar, 3> y;
-  LayerState<M> state;
+  TttState<M> state;
   typename LayerProblem<M>::Gradients gradients;
 };
 
@@ -57,7 +57,7 @@ class LayerEnvironment : public testing::Test {
   LayerProblem<M> problem{full_config(), 2, 0, 30, rng};
 };
 
-using Models = testing::Types<LinearModel<float>, LinearModel<double>, MlpModel<float>, MlpModel<double>>;
+using Models = testing::Types<inner::Linear<float>, inner::Linear<double>, inner::Mlp<float>, inner::Mlp<double>>;
 TYPED_TEST_SUITE(LayerEnvironment, Models);
 
 TYPED_TEST(LayerEnvironment, RoundingModesChangeNothing) {
@@ -111,7 +111,7 @@ bool has_denormals(const Params& params) {
 TEST(ModelEnvironment, FlushingDenormalsChangesNothing) {
   if (!can_flush_denormals) GTEST_SKIP();
   Rng rng(12);
-  for (const LayerType type : {LayerType::linear, LayerType::mlp}) {
+  for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     ModelConfig config = small_model(type, true);
     config.vocab_size = 300;
     config.hidden_size = 96;

@@ -17,7 +17,7 @@ class LayerGradient : public testing::Test {
   const Threads one{1};  // the problems are small
   Rng rng{7};
 
-  void expect_both_ways(const LayerConfig& config, Index batch, Index prefix, Index time, double inner_lr = 1.0) {
+  void expect_both_ways(const TttConfig& config, Index batch, Index prefix, Index time, double inner_lr = 1.0) {
     for (const Index read_before : {Index{0}, prefix}) {
       LayerProblem<M> problem(config, batch, read_before, time, rng);
       problem.inner_lr = inner_lr;
@@ -26,16 +26,15 @@ class LayerGradient : public testing::Test {
   }
 };
 
-using Models = testing::Types<LinearModel<double>, MlpModel<double>>;
+using Models = testing::Types<inner::Linear<double>, inner::Mlp<double>>;
 TYPED_TEST_SUITE(LayerGradient, Models);
 
 TYPED_TEST(LayerGradient, WithoutAnyOnePart) {
-  for (bool Ablation::*part :
-       {&Ablation::inner_norm, &Ablation::inner_residual, &Ablation::inner_bias, &Ablation::rotary,
-        &Ablation::learned_rate, &Ablation::token_scale, &Ablation::learned_w0}) {
-    LayerConfig config = full_config(5);
+  for (bool Parts::*part : {&Parts::inner_norm, &Parts::inner_residual, &Parts::inner_bias, &Parts::rotary,
+                            &Parts::learned_rate, &Parts::token_scale, &Parts::learned_w0}) {
+    TttConfig config = full_config(5);
     config.base_lr = 0.5;
-    config.ablation.*part = false;
+    config.parts.*part = false;
     this->expect_both_ways(config, 1, 8, 13);
   }
 }
@@ -45,7 +44,7 @@ TYPED_TEST(LayerGradient, OfTheTransformerBackbone) {
 }
 
 TYPED_TEST(LayerGradient, AtOtherRates) {
-  LayerConfig config = full_config(4);
+  TttConfig config = full_config(4);
   this->expect_both_ways(config, 1, 6, 11, 0.4);
   this->expect_both_ways(config, 1, 6, 11, 0.0);
 }
@@ -56,12 +55,12 @@ TYPED_TEST(LayerGradient, AtRandomSizes) {
   };
   for (int i = 0; i < 4; ++i) {
     const Index heads = between(1, 3);
-    const LayerConfig config{.hidden_size = heads * 2 * between(2, 5),
-                             .num_heads = heads,
-                             .mini_batch_size = between(1, 9),
-                             .conv_kernel = between(1, 5),
-                             .share_qk = between(0, 1) == 1,
-                             .use_gate = between(0, 1) == 1};
+    const TttConfig config{.hidden_size = heads * 2 * between(2, 5),
+                           .num_heads = heads,
+                           .mini_batch_size = between(1, 9),
+                           .conv_kernel = between(1, 5),
+                           .share_qk = between(0, 1) == 1,
+                           .use_gate = between(0, 1) == 1};
     this->expect_both_ways(config, between(1, 3), between(1, 12), between(1, 25));
   }
 }
@@ -69,18 +68,18 @@ TYPED_TEST(LayerGradient, AtRandomSizes) {
 TYPED_TEST(LayerGradient, IsAddedToWhatIsThere) {
   LayerProblem<TypeParam> problem(full_config(), 2, 0, 20, this->rng);
   const auto once = problem.gradients();
-  LayerTape<TypeParam> tape;
+  TttTape<TypeParam> tape;
   Workspace work;
   Tensor<double, 3> y(problem.x.shape()), dx(problem.x.shape());
-  LayerParams<TypeParam> sum = LayerParams<TypeParam>::zeros(problem.layer.config());
+  TttParams<TypeParam> sum = TttParams<TypeParam>::zeros(problem.layer.config());
   for (int pass = 0; pass < 2; ++pass) {
-    LayerState<TypeParam> state = problem.start(), d_state = problem.d_final.clone();
+    TttState<TypeParam> state = problem.start(), d_state = problem.d_final.clone();
     problem.layer.forward(problem.x, state, tape, work, y);
     problem.layer.backward(tape, problem.dy, d_state, work, dx, sum);
     problem.layer.start_vjp(d_state, work, sum);
     EXPECT_TRUE(same_bits(dx, once.x));
   }
-  LayerParams<TypeParam>::visit(
+  TttParams<TypeParam>::visit(
       [](const std::string& name, const auto& of_two, const auto& of_one) {
         const auto twice = values(of_two), once_only = values(of_one);
         for (Index i = 0; i < once_only.size(); ++i) {
@@ -92,11 +91,11 @@ TYPED_TEST(LayerGradient, IsAddedToWhatIsThere) {
 
 TYPED_TEST(LayerGradient, RefusesAnotherTape) {
   LayerProblem<TypeParam> problem(full_config(), 2, 0, 6, this->rng);
-  LayerTape<TypeParam> tape;
+  TttTape<TypeParam> tape;
   Workspace work;
-  LayerState<TypeParam> state = problem.start();
+  TttState<TypeParam> state = problem.start();
   Tensor<double, 3> y({2, 5, 18}), dx(problem.x.shape());
-  LayerParams<TypeParam> d = LayerParams<TypeParam>::zeros(problem.layer.config());
+  TttParams<TypeParam> d = TttParams<TypeParam>::zeros(problem.layer.config());
   EXPECT_THROW(problem.layer.backward(tape, problem.dy, state, work, dx, d), ShapeError);
   problem.layer.forward(time_piece(problem.x.view(), 0, 5), state, tape, work, y);
   EXPECT_THROW(problem.layer.backward(tape, problem.dy, state, work, dx, d), ShapeError);

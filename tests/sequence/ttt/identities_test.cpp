@@ -11,35 +11,34 @@ namespace ttt::support {
 namespace {
 
 /// f(z) = z W with W0 = 0, and steps of size 1 or of the gate: nothing of the layer but projections and the inner loop.
-LayerConfig bare_config(Index mini_batch, bool learned_rate) {
-  LayerConfig config{.hidden_size = 24, .num_heads = 3, .mini_batch_size = mini_batch};
+TttConfig bare_config(Index mini_batch, bool learned_rate) {
+  TttConfig config{.hidden_size = 24, .num_heads = 3, .mini_batch_size = mini_batch};
   config.base_lr = static_cast<double>(config.head_dim());
-  config.ablation = {.inner_norm = false,
-                     .inner_residual = false,
-                     .inner_bias = false,
-                     .rotary = false,
-                     .learned_rate = learned_rate,
-                     .token_scale = false,
-                     .learned_w0 = false};
+  config.parts = {.inner_norm = false,
+                  .inner_residual = false,
+                  .inner_bias = false,
+                  .rotary = false,
+                  .learned_rate = learned_rate,
+                  .token_scale = false,
+                  .learned_w0 = false};
   return config;
 }
 
 template <class T>
-using BareLayer = Layer<LinearModel<T>>;
+using BareLayer = Ttt<inner::Linear<T>>;
 
 /// The heads' outputs for one sequence, before the norm that follows them. [time, C]
 template <class T>
 Tensor<T, 2> heads(const BareLayer<T>& layer, const Tensor<T, 2>& x) {
-  using M = LinearModel<T>;
+  using M = inner::Linear<T>;
   Workspace work;
   Frame frame(work);
-  LayerState<M> state = layer.start(1);
-  const auto a = detail::LayerActivations<T>::take(frame, layer.config(), 1, x);
+  TttState<M> state = layer.start(1);
   const Tensor<T, 2> no_rotation;
-  const detail::LayerRef<M> ref{layer.config(), layer.params(), no_rotation};
-  detail::forward<M>(ref, a, detail::pointers(frame, state), {}, 0, frame.take<T, 2>(x.shape()), work,
-                     [](Index, Index, Index, const HeadState<M>&) {});
-  return copy_of<T, 2>(a.heads);
+  const auto record = sequence::Ttt<M>::forward_recorded({layer.config(), layer.params(), no_rotation}, x,
+                                                         Streams(frame, 1, x.extent(0)), detail::pointers(frame, state),
+                                                         {}, frame, frame.take<T, 2>(x.shape()), work);
+  return copy_of<T, 2>(record.a.heads);
 }
 
 // What is expected is computed in double, whatever the layer's type.
@@ -86,7 +85,7 @@ TYPED_TEST(LayerIdentities, OneMiniBatchIsLinearAttention) {
   using T = TypeParam;
   Rng rng(1);
   const Index time = 30;
-  const BareLayer<T> layer = random_layer<LinearModel<T>>(bare_config(time, false), rng);
+  const BareLayer<T> layer = random_layer<inner::Linear<T>>(bare_config(time, false), rng);
   const Tensor<T, 2> x = normal<T, 2>({time, 24}, rng);
   const Tensor<T, 2> found = heads<T>(layer, x);
   for (Index h = 0; h < 3; ++h) {
@@ -110,7 +109,7 @@ template <class T>
 void expect_delta_rule(bool learned_rate) {
   Rng rng(2);
   const Index time = 30, D = 8;
-  auto params = random_params(LayerParams<LinearModel<T>>::zeros(bare_config(1, learned_rate)), rng);
+  auto params = random_params(TttParams<inner::Linear<T>>::zeros(bare_config(1, learned_rate)), rng);
   // Keys of length below 1, without which the rule with beta = 1 diverges.
   for (T& w : values(params.k_proj)) w *= T(0.3);
   const BareLayer<T> layer(bare_config(1, learned_rate), std::move(params));
@@ -141,7 +140,7 @@ void expect_delta_rule(bool learned_rate) {
   }
 }
 
-TYPED_TEST(LayerIdentities, MiniBatchesOfOneAreTheDeltaRule) { expect_delta_rule<TypeParam>(false); }
+TYPED_TEST(LayerIdentities, MiniBatchCutsOfOneAreTheDeltaRule) { expect_delta_rule<TypeParam>(false); }
 
 TYPED_TEST(LayerIdentities, AndTheRateGateIsItsBeta) { expect_delta_rule<TypeParam>(true); }
 

@@ -21,9 +21,9 @@ using reference::Result;
 using reference::Vector;
 
 template <class M>
-reference::Parameters parameters(const LayerParams<M>& params) {
+reference::Parameters parameters(const TttParams<M>& params) {
   Parameters p;
-  LayerParams<M>::visit(
+  TttParams<M>::visit(
       [&](const std::string& name, const auto& t) {
         const auto& rows = in_rows(t);
         p[name] = Vector(rows.begin(), rows.end());
@@ -63,10 +63,10 @@ double largest_difference(const Vector& a, const Vector& b) {
 
 /// The library's result for one sequence in the form of the reference's.
 template <class M>
-Result run(const Layer<M>& layer, const Tensor<typename M::Scalar, 3>& x, double inner_lr) {
+Result run(const Ttt<M>& layer, const Tensor<typename M::Scalar, 3>& x, double inner_lr) {
   using T = typename M::Scalar;
   Tensor<T, 3> y(x.shape());
-  LayerState<M> state = layer.start(1);
+  TttState<M> state = layer.start(1);
   Workspace work;
   InnerLosses<T> losses;
   layer.forward(x, state, work, y, {.inner_lr = inner_lr, .losses = &losses});
@@ -96,14 +96,14 @@ class LayerReference : public testing::Test {
   // at most n eps (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). So the result is to be as
   // close to the reference as the reference is to itself with inputs and parameters off by that much; twice, as the
   // reference rounds too, and with three samples of such errors.
-  void compare(const LayerConfig& config, Index time, double inner_lr) {
+  void compare(const TttConfig& config, Index time, double inner_lr) {
     using T = typename M::Scalar;
-    const Layer<M> layer = random_layer<M>(config, rng);
+    const Ttt<M> layer = random_layer<M>(config, rng);
     const Tensor<T, 3> x = normal<T, 3>({1, time, config.hidden_size}, rng);
     std::vector<Index> widths;
-    for (const AffineShape& shape : M::shapes(config.head_dim())) widths.push_back(shape.out);
+    for (const inner::AffineShape& shape : M::shapes(config.head_dim())) widths.push_back(shape.out);
     widths.pop_back();
-    LayerConfig with_rate = config;
+    TttConfig with_rate = config;
     with_rate.base_lr = layer.config().base_lr;
     const Parameters p = parameters(layer.params());
     const Matrix rows = matrix<T>(x[0]);
@@ -134,19 +134,19 @@ class LayerReference : public testing::Test {
   }
 };
 
-using Models = testing::Types<LinearModel<double>, MlpModel<double>, LinearModel<float>, MlpModel<float>>;
+using Models = testing::Types<inner::Linear<double>, inner::Mlp<double>, inner::Linear<float>, inner::Mlp<float>>;
 TYPED_TEST_SUITE(LayerReference, Models);
 
 TYPED_TEST(LayerReference, AgreesAtRandomSizes) {
   for (int i = 0; i < 12; ++i) {
     const Index heads = this->between(1, 5);
-    const LayerConfig config{.hidden_size = heads * 2 * this->between(2, heads > 2 ? 8 : 16),
-                             .num_heads = heads,
-                             .mini_batch_size = this->between(1, 33),
-                             .rope_theta = 1000.0,
-                             .conv_kernel = this->between(1, 5),
-                             .share_qk = this->coin(),
-                             .use_gate = this->coin()};
+    const TttConfig config{.hidden_size = heads * 2 * this->between(2, heads > 2 ? 8 : 16),
+                           .num_heads = heads,
+                           .mini_batch_size = this->between(1, 33),
+                           .rope_theta = 1000.0,
+                           .conv_kernel = this->between(1, 5),
+                           .share_qk = this->coin(),
+                           .use_gate = this->coin()};
     this->compare(config, this->between(1, 70), 1.0);
   }
 }
@@ -158,12 +158,11 @@ TYPED_TEST(LayerReference, AgreesAtTheHeadSizesOfPublishedModels) {
 }
 
 TYPED_TEST(LayerReference, AgreesWithoutAnyOnePart) {
-  for (bool Ablation::*part :
-       {&Ablation::inner_norm, &Ablation::inner_residual, &Ablation::inner_bias, &Ablation::rotary,
-        &Ablation::learned_rate, &Ablation::token_scale, &Ablation::learned_w0}) {
-    LayerConfig config = full_config();
+  for (bool Parts::*part : {&Parts::inner_norm, &Parts::inner_residual, &Parts::inner_bias, &Parts::rotary,
+                            &Parts::learned_rate, &Parts::token_scale, &Parts::learned_w0}) {
+    TttConfig config = full_config();
     config.base_lr = 0.5;
-    config.ablation.*part = false;
+    config.parts.*part = false;
     this->compare(config, 30, 1.0);
   }
 }

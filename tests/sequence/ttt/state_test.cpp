@@ -19,15 +19,15 @@ class LayerStates : public testing::Test {
   using Scalar = typename M::Scalar;
 
   Rng rng{5};
-  Layer<M> layer = random_layer<M>(full_config(), rng);
+  Ttt<M> layer = random_layer<M>(full_config(), rng);
 
   Tensor<Scalar, 3> tokens(Index batch, Index time) { return normal<Scalar, 3>({batch, time, 18}, rng); }
-  Tensor<Scalar, 3> forward(const Tensor<Scalar, 3>& x, LayerState<M>& state) {
+  Tensor<Scalar, 3> forward(const Tensor<Scalar, 3>& x, TttState<M>& state) {
     return forward_in_pieces(layer, x, state, {x.extent(1)});
   }
 };
 
-using Models = testing::Types<LinearModel<float>, LinearModel<double>, MlpModel<float>, MlpModel<double>>;
+using Models = testing::Types<inner::Linear<float>, inner::Linear<double>, inner::Mlp<float>, inner::Mlp<double>>;
 TYPED_TEST_SUITE(LayerStates, Models);
 
 TYPED_TEST(LayerStates, ACloneGoesItsOwnWay) {
@@ -48,7 +48,7 @@ TYPED_TEST(LayerStates, AResetStreamIsAFreshOne) {
   this->forward(this->tokens(2, 10), state);
   this->layer.reset(state.streams[1]);
   const auto fresh = this->layer.start(1);
-  EXPECT_TRUE(same_stream(state.streams[1], fresh.streams[0]));
+  EXPECT_TRUE(same_bits(state.streams[1], fresh.streams[0]));
   EXPECT_EQ(state.streams[0].position, 10);
 }
 
@@ -64,7 +64,7 @@ TYPED_TEST(LayerStates, StreamsMoveBetweenBatches) {
   std::swap(one.streams[1], other.streams[0]);
   const auto y = this->forward(next, other);
   EXPECT_TRUE(same_bits(y, expected));
-  EXPECT_TRUE(same_stream(other.streams[0], alone.streams[0]));
+  EXPECT_TRUE(same_bits(other.streams[0], alone.streams[0]));
   EXPECT_EQ(one.streams[1].position, 4);
 }
 
@@ -96,7 +96,7 @@ TYPED_TEST(LayerStates, WrongShapesAreNamedAndChangeNothing) {
   const auto refused = [&](const Shape<3>& in, const Shape<3>& out, const std::vector<std::string>& numbers) {
     const Tensor<T, 3> x(in);
     Tensor<T, 3> y(out);
-    LayerTape<TypeParam> tape;
+    TttTape<TypeParam> tape;
     for (const std::function<void()>& call :
          {std::function<void()>([&] { this->layer.forward(x, state, work, y); }),
           std::function<void()>([&] { this->layer.forward(x, state, tape, work, y); })}) {
@@ -118,7 +118,7 @@ TYPED_TEST(LayerStates, WrongShapesAreNamedAndChangeNothing) {
 
 TYPED_TEST(LayerStates, AStateOfAnotherLayerIsRefused) {
   using T = typename TypeParam::Scalar;
-  std::vector<LayerConfig> others(4, full_config());
+  std::vector<TttConfig> others(4, full_config());
   others[0].mini_batch_size = 8;
   others[1].num_heads = 1;
   others[2].share_qk = false;
@@ -126,17 +126,17 @@ TYPED_TEST(LayerStates, AStateOfAnotherLayerIsRefused) {
   const Tensor<T, 3> x = this->tokens(1, 2);
   Tensor<T, 3> y(x.shape());
   Workspace work;
-  for (const LayerConfig& config : others) {
+  for (const TttConfig& config : others) {
     auto state = random_layer<TypeParam>(config, this->rng).start(1);
     EXPECT_THROW(this->layer.forward(x, state, work, y), ShapeError);
   }
 }
 
 TYPED_TEST(LayerStates, ParametersOfAnotherLayerAreRefused) {
-  LayerConfig other = full_config();
+  TttConfig other = full_config();
   other.mini_batch_size = 8;
   try {
-    const Layer<TypeParam> made(full_config(), LayerParams<TypeParam>::zeros(other));
+    const Ttt<TypeParam> made(full_config(), TttParams<TypeParam>::zeros(other));
     FAIL();
   } catch (const ShapeError& e) {
     EXPECT_NE(std::string(e.what()).find("learnable_token_idx of shape [7], found [8]"), std::string::npos) << e.what();

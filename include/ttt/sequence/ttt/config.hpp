@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Hyperparameters: aggregates with the paper's defaults.
+// Hyperparameters of a TTT layer: an aggregate with the paper's defaults.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 
 #include "ttt/base/tensor.hpp"
@@ -12,7 +11,7 @@ namespace ttt {
 
 /// Which parts of the layer are on: all of them, unless you want the rows of the paper's ablation table (section 3.1)
 /// or one of the layers that TTT contains as a special case (section 2.6).
-struct Ablation {
+struct Parts {
   bool inner_norm = true;      // layer norm inside the inner model
   bool inner_residual = true;  // f(x) = x + ..., and so the target V - K instead of V
   bool inner_bias = true;      // the inner biases take part in the gradient steps
@@ -21,11 +20,23 @@ struct Ablation {
   bool token_scale = true;     // max(0, 1/(p+1) + learned offset); off: 1
   bool learned_w0 = true;      // off: sequences start at inner weights of zero
 
-  friend bool operator==(const Ablation&, const Ablation&) = default;
+  /// f(key, switch...) under the names that config.json has.
+  template <class F, class... S>
+  static void visit(F f, S&... s) {
+    f("inner_norm", s.inner_norm...);
+    f("inner_residual", s.inner_residual...);
+    f("inner_bias", s.inner_bias...);
+    f("rotary", s.rotary...);
+    f("learned_rate", s.learned_rate...);
+    f("token_scale", s.token_scale...);
+    f("learned_w0", s.learned_w0...);
+  }
+
+  friend bool operator==(const Parts&, const Parts&) = default;
 };
 
 /// One TTT layer. Symbols: C = hidden_size, H = num_heads, D = C / H, b = mini_batch_size.
-struct LayerConfig {
+struct TttConfig {
   Index hidden_size = 2048;
   Index num_heads = 32;
   Index mini_batch_size = 16;          // tokens of one inner gradient step
@@ -34,55 +45,28 @@ struct LayerConfig {
   Index conv_kernel = 4;  // taps of every convolution
   bool share_qk = false;  // q and k from one projection, through two convolutions
   bool use_gate = false;  // multiply by a GELU gate before the output projection
-  Ablation ablation = {};
+  Parts parts = {};
 
   Index head_dim() const { return hidden_size / num_heads; }
 
-  friend bool operator==(const LayerConfig&, const LayerConfig&) = default;
+  /// f(key, field...) under the keys of the official config.json.
+  template <class F, class... S>
+  static void visit(F f, S&... s) {
+    f("hidden_size", s.hidden_size...);
+    f("num_attention_heads", s.num_heads...);
+    f("mini_batch_size", s.mini_batch_size...);
+    f("ttt_base_lr", s.base_lr...);
+    f("rope_theta", s.rope_theta...);
+    f("conv_kernel", s.conv_kernel...);
+    f("share_qk", s.share_qk...);
+    f("use_gate", s.use_gate...);
+    f("ttt_ablation", s.parts...);
+  }
+
+  friend bool operator==(const TttConfig&, const TttConfig&) = default;
 };
 
 /// Throws ConfigError, naming the field, what it needs and what was found.
-TTT_EXPORT void validate(const LayerConfig& config);
-
-/// The inner model of a language model's layers (`ttt_layer_type`).
-enum class LayerType { linear, mlp };
-
-TTT_EXPORT const char* name(LayerType type);
-
-/// A language model. The Transformer backbone has share_qk, use_gate and pre_conv off, the Mamba backbone has all on
-/// (paper, section 2.7).
-struct ModelConfig {
-  Index vocab_size = 32000;
-  Index hidden_size = 2048;
-  Index num_layers = 24;
-  Index num_heads = 32;
-  std::optional<Index> intermediate_size = {};  // of the SwiGLU; empty: 8/3 hidden_size, rounded up to a
-                                                // multiple of 16 (5504 for 2048, as in the paper)
-  LayerType layer_type = LayerType::linear;
-  Index mini_batch_size = 16;
-  std::optional<double> base_lr = {};  // as in LayerConfig
-  double rope_theta = 10000.0;
-  Index conv_kernel = 4;
-  bool share_qk = false;
-  bool use_gate = false;
-  bool pre_conv = false;  // a convolution in front of every TTT layer
-  bool tie_word_embeddings = true;
-  double rms_norm_eps = 1e-6;
-  double initializer_range = 0.02;  // standard deviation of fresh dense weights
-  std::optional<std::int32_t> pad_token_id = {};
-  std::optional<std::int32_t> bos_token_id = 1;
-  std::optional<std::int32_t> eos_token_id = 2;
-  Ablation ablation = {};
-
-  /// What one of its TTT layers is configured with.
-  TTT_EXPORT LayerConfig layer() const;
-
-  friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
-};
-
-TTT_EXPORT void validate(const ModelConfig& config);
-
-/// The same configuration with the empty optionals `base_lr` and `intermediate_size` given their values.
-TTT_EXPORT ModelConfig resolved(ModelConfig config);
+TTT_EXPORT void validate(const TttConfig& config);
 
 }  // namespace ttt

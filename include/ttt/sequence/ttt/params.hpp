@@ -2,46 +2,17 @@
 // Everything that the outer loop trains in one TTT layer, under the names of the official checkpoints.
 #pragma once
 
-#include <ostream>
-#include <sstream>
-#include <string>
-#include <tuple>
-
-#include "ttt/base/random.hpp"
 #include "ttt/inner/concept.hpp"
 #include "ttt/ops/conv.hpp"
-#include "ttt/ops/dense.hpp"
+#include "ttt/ops/parameters.hpp"
 #include "ttt/sequence/ttt/config.hpp"
 
 namespace ttt {
 
-namespace detail {
-
-/// The name of a tensor in parts. It becomes text only for those who ask: walking over parameters allocates nothing.
-template <class... Parts>
-struct Name {
-  std::tuple<const Parts&...> parts;
-
-  explicit Name(const Parts&... all) : parts(all...) {}
-
-  friend std::ostream& operator<<(std::ostream& out, const Name& name) {
-    std::apply([&](const auto&... all) { (out << ... << all); }, name.parts);
-    return out;
-  }
-
-  operator std::string() const {
-    std::ostringstream text;
-    text << *this;
-    return text.str();
-  }
-};
-
-}  // namespace detail
-
 /// Parameters of a TTT layer; gradients and optimizer moments have this type too. C = hidden_size, H = heads, D = C /
 /// H, b = mini_batch_size. Parts that a configuration does not have are empty, and `visit` passes over them.
 template <InnerModel M>
-struct LayerParams {
+struct TttParams {
   using T = typename M::Scalar;
 
   Dense<T> q_proj, k_proj, v_proj, o_proj, g_proj;  // [C, C]; k_proj: not share_qk; g_proj: use_gate
@@ -51,13 +22,13 @@ struct LayerParams {
   Tensor<T, 1> learnable_token_idx;                 // [b]
   Tensor<T, 2> ttt_norm_weight, ttt_norm_bias;      // [H, D]
   Tensor<T, 1> post_norm_weight, post_norm_bias;    // [C]
-  Weights<M> w0;                                    // W1 [H, in, out], b1 [H, 1, out], ...
+  inner::Weights<M> w0;                             // W1 [H, in, out], b1 [H, 1, out], ...
 
   /// Throws ConfigError.
-  static LayerParams zeros(const LayerConfig& config) {
+  static TttParams zeros(const TttConfig& config) {
     validate(config);
     const Index C = config.hidden_size, H = config.num_heads, D = config.head_dim(), k = config.conv_kernel;
-    LayerParams p;
+    TttParams p;
     p.q_proj = Dense<T>({C, C});
     p.v_proj = Dense<T>({C, C});
     p.o_proj = Dense<T>({C, C});
@@ -68,30 +39,30 @@ struct LayerParams {
       p.k_proj = Dense<T>({C, C});
     }
     if (config.use_gate) p.g_proj = Dense<T>({C, C});
-    if (config.ablation.learned_rate) {
+    if (config.parts.learned_rate) {
       p.learnable_ttt_lr_weight = Tensor<T, 3>({H, 1, C});
       p.learnable_ttt_lr_bias = Tensor<T, 2>({H, 1});
     }
-    if (config.ablation.token_scale) p.learnable_token_idx = Tensor<T, 1>({config.mini_batch_size});
-    if (config.ablation.inner_norm) {
+    if (config.parts.token_scale) p.learnable_token_idx = Tensor<T, 1>({config.mini_batch_size});
+    if (config.parts.inner_norm) {
       p.ttt_norm_weight = Tensor<T, 2>({H, D});
       p.ttt_norm_bias = Tensor<T, 2>({H, D});
     }
     p.post_norm_weight = Tensor<T, 1>({C});
     p.post_norm_bias = Tensor<T, 1>({C});
-    if (config.ablation.learned_w0) p.w0 = Weights<M>::zeros(H, D);
+    if (config.parts.learned_w0) p.w0 = inner::Weights<M>::zeros(H, D);
     return p;
   }
 
   /// Fresh values. Spec section 12.
-  static LayerParams random(const LayerConfig& config, double initializer_range, Rng& rng) {
-    LayerParams p = zeros(config);
+  static TttParams random(const TttConfig& config, double initializer_range, Rng& rng) {
+    TttParams p = zeros(config);
     for (Dense<T>* dense : {&p.q_proj, &p.k_proj, &p.v_proj, &p.o_proj, &p.g_proj}) {
       fill_normal(*dense, initializer_range, rng);
     }
     for (ConvParams<T>* conv : {&p.conv_q, &p.conv_k}) fill_uniform_taps(*conv, rng);
     fill_normal<T>(values(p.learnable_ttt_lr_weight), 0.02, rng);
-    for (Affine<T>& map : p.w0.maps) fill_normal<T>(values(map.W), 0.02, rng);
+    for (inner::Affine<T>& map : p.w0.maps) fill_normal<T>(values(map.W), 0.02, rng);
     fill(values(p.ttt_norm_weight), T(1));
     fill(values(p.post_norm_weight), T(1));
     return p;
@@ -120,37 +91,8 @@ struct LayerParams {
     present("ttt_norm_bias", s.ttt_norm_bias...);
     present("post_norm.weight", s.post_norm_weight...);
     present("post_norm.bias", s.post_norm_bias...);
-    Weights<M>::visit(present, s.w0...);
+    inner::Weights<M>::visit(present, s.w0...);
   }
 };
-
-namespace detail {
-
-/// Throws ShapeError unless `found` has the tensors of `expected`, in the same shapes.
-template <class Params>
-void check_shapes(const Params& expected, const Params& found, const char* what) {
-  Params::visit(
-      [&](const auto& name, const auto& e, const auto& f) {
-        require<ShapeError>(e.shape() == f.shape(), what, ": expected ", name, " of shape ", text(e.shape()),
-                            ", found ", text(f.shape()));
-      },
-      expected, found);
-}
-
-/// The same for the gradient of `params`. Throws Error unless all of both is in full precision.
-template <class Params>
-void check_gradient(const Params& params, const Params& gradient, const char* what) {
-  check_shapes(params, gradient, what);
-  Params::visit(
-      [&](const auto& name, const auto& p, const auto& g) {
-        for (const WeightFormat format : {format_of(p), format_of(g)}) {
-          require<Error>(format == WeightFormat::full, what, ": expected ", name, " in full precision, found ",
-                         ttt::name(format));
-        }
-      },
-      params, gradient);
-}
-
-}  // namespace detail
 
 }  // namespace ttt

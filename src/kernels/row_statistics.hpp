@@ -8,7 +8,7 @@
 
 #include "kernels/common.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// One number for each row of a block, with as many rows as a vector has lanes.
@@ -110,4 +110,4 @@ template <class T, int count>
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

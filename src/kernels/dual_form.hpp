@@ -6,7 +6,7 @@
 #include "kernels/matmul.hpp"
 #include "kernels/tile.hpp"
 
-namespace ttt {
+namespace ttt::ops {
 namespace {
 
 /// Minus the scales of the rows of elements first, first + 1 ... of a tile of R x C; lanes beyond the tile repeat the
@@ -70,8 +70,8 @@ template <class T, int R, int C, bool ragged>
 
 /// Elements P_ts with s > first + t, which nothing reads, are written or not.
 template <class T, bool ragged>
-void causal_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale, T bias_step, Size first,
-                  const Rows<T>& P) {
+void dual_form_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale, T bias_step, Size first,
+                     const Rows<T>& P) {
   using V = Vec<T>;
   each_group<V::dot_rows>(x.rows, [&](Size t, auto group) {
     constexpr int R = decltype(group)::value;
@@ -85,12 +85,12 @@ void causal_steps(const Rows<const T>& x, const Rows<const T>& X, const T* scale
 
 /// The sums over s <= first + t, for a product's tile of Z.
 template <class T>
-struct CausalSums {
+struct DualFormEpilogue {
   Rows<const T> P, G;
   Size first;
 
   template <int R, int N, class Part>
-  [[gnu::always_inline]] void finish(Tile<T, R, N>& tile, Size t, Size j, Part last) const {
+  [[gnu::always_inline]] void apply(Tile<T, R, N>& tile, Size t, Size j, Part last) const {
     const T* g = G.data + j;
     const Size shared = first + t + 1;  // rows of G that all rows of the tile see
     accumulate(tile, Strided<T>{row(P, t), P.stride, 1}, g, G.stride, shared, last);
@@ -112,11 +112,11 @@ template <class T>
 void apply_updated(const Rows<const T>& x, const OpenAffine<T>& map, const T* scale, T bias_step, Size first,
                    const Rows<T>& P, const Rows<T>& Z) {
   if (x.cols % Vec<T>::size == 0) {
-    causal_steps<T, false>(x, map.X, scale, bias_step, first, P);
+    dual_form_steps<T, false>(x, map.X, scale, bias_step, first, P);
   } else {
-    causal_steps<T, true>(x, map.X, scale, bias_step, first, P);
+    dual_form_steps<T, true>(x, map.X, scale, bias_step, first, P);
   }
-  product<T, false>(x, map.W, map.b, false, CausalSums<T>{{P.data, P.rows, P.cols, P.stride}, map.G, first}, Z);
+  product<T, false>(x, map.W, map.b, false, DualFormEpilogue<T>{{P.data, P.rows, P.cols, P.stride}, map.G, first}, Z);
 }
 
 template <class T>
@@ -127,7 +127,7 @@ void commit(T scale, T bias_step, const Rows<const T>& X, const Rows<const T>& G
 }
 
 template <class T>
-void causal_update_vjp(const T* scale, T bias_step, Size first, Rows<T> P, Rows<T> R, T* d_scale) {
+void dual_form_vjp(const T* scale, T bias_step, Size first, Rows<T> P, Rows<T> R, T* d_scale) {
   using V = Vec<T>;
   for (Size t = 0; t < P.rows; ++t) {
     const V minus_scale = V::broadcast(-scale[t]);
@@ -148,4 +148,4 @@ void causal_update_vjp(const T* scale, T bias_step, Size first, Rows<T> P, Rows<
 }
 
 }  // namespace
-}  // namespace ttt
+}  // namespace ttt::ops

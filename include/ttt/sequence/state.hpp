@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What is remembered of the streams of a batch, whatever one stream is.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ttt/base/tensor.hpp"
+
+namespace ttt {
+
+/// The streams of a batch; they may be at different positions, and may be moved in and out. Copies are made by `clone`.
+/// The cotangent of a state (see Layer::backward) has the same type, with gradients in place of values.
+template <class Stream>
+class State {
+ public:
+  State() = default;
+  explicit State(std::vector<Stream> all) : streams(std::move(all)) {}
+  State(State&&) = default;
+  State& operator=(State&&) = default;
+
+  State clone() const { return State(*this); }
+  Index batch() const { return static_cast<Index>(streams.size()); }
+
+  std::vector<Stream> streams;
+
+ private:
+  State(const State&) = default;
+};
+
+namespace detail {
+
+/// For `visit` of a stream, which shows its position too: calls f for tensors only.
+template <class F>
+auto tensors_only(F f) {
+  return [f](const auto& name, auto& first, auto&... rest) {
+    if constexpr (!std::is_integral_v<std::remove_cvref_t<decltype(first)>>) f(name, first, rest...);
+  };
+}
+
+}  // namespace detail
+
+/// Sets all that a stream remembers to 0, its position too.
+template <class Stream>
+void set_zero_stream(Stream& stream) {
+  Stream::visit(
+      []<class Part>(const auto&, Part& part) {
+        if constexpr (std::is_integral_v<Part>) {
+          part = 0;
+        } else {
+          std::fill(part.begin(), part.end(), 0);
+        }
+      },
+      stream);
+}
+
+}  // namespace ttt
