@@ -208,8 +208,10 @@ ModelConfig read_config(const std::filesystem::path& file) {
   ModelConfig config;
   config.intermediate_size = 5504;  // what the official implementation takes for an absent key, whatever
   config.base_lr = 1.0;             // the width and the inner model
+  const bool official = !object.contains(blocks_key);
+  if (!official) config.base_lr.reset();
   Reader reader(object, where);
-  reader.require_value("model_type", object.contains(blocks_key) ? hybrid_type : official_type);
+  reader.require_value("model_type", official ? official_type : hybrid_type);
   reader.require_value("hidden_act", "silu");
   ModelConfig::visit([&](const char* key, auto& field) { reader(key, field); }, config);
   reader(blocks_key, config.blocks, config);
@@ -241,6 +243,7 @@ void write_config(const std::filesystem::path& file, const ModelConfig& config, 
     if (written.blocks.empty()) written.blocks = {written.block(0)};
     object.erase("architectures");
     object.erase("ttt_layer_type");
+    if (!written.base_lr) object.erase("ttt_base_lr");
     object[blocks_key] = layers_of(written);
   }
   write_text(file, object.dump(2) + "\n");

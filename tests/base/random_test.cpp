@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "support/pieces.hpp"
+#include "support/laws.hpp"
 #include "ttt/base/error.hpp"
 
 namespace ttt {

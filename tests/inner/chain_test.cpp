@@ -7,7 +7,7 @@
 #include <string>
 
 #include "support/deep_model.hpp"
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt::support {
@@ -41,7 +41,7 @@ struct Run {
 template <class M>
 Run<M> run(const TttConfig& config, std::uint64_t seed) {
   Rng rng(seed);
-  const LayerProblem<M> problem(config, 2, 10, 30, rng);
+  const TttProblem<M> problem(config, 2, 10, 30, rng);
   TttState<M> state = problem.start();
   Tensor<typename M::Scalar, 3> y = forward_in_pieces(problem.layer, problem.x, state, {17, 13});
   auto d = problem.gradients();

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt {
@@ -110,7 +110,7 @@ TYPED_TEST_SUITE(EigenApply, Models);
 TYPED_TEST(EigenApply, GivesTheLayersBits) {
   using T = typename TypeParam::Scalar;
   Rng rng(3);
-  const Ttt<TypeParam> layer = support::random_layer<TypeParam>(support::full_config(), rng);
+  const Ttt<TypeParam> layer = support::random_ttt<TypeParam>(support::full_config(), rng);
   const Tensor<T, 3> x = normal<T, 3>({1, 23, 18}, rng);
   const Tensor<T, 3> expected = layer(x);
   const auto expect_output = [&](const RowMajorMatrix<T>& y) { EXPECT_TRUE(support::same_bits(copy_of(y), expected)); };

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/model_problem.hpp"
 #include "ttt/generate.hpp"
 
@@ -140,7 +140,7 @@ TYPED_TEST_SUITE(LayerAllocation, Models);
 
 TYPED_TEST(LayerAllocation, NoneInForwardAndStreaming) {
   using T = typename TypeParam::Scalar;
-  const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
+  const auto layer = random_ttt<TypeParam>(wide_config(), this->rng);
   for (const Index time : {1, 40, 270}) {
     const Tensor<T, 3> x = normal<T, 3>({2, time, 96}, this->rng);
     Tensor<T, 3> y(x.shape());
@@ -152,7 +152,7 @@ TYPED_TEST(LayerAllocation, NoneInForwardAndStreaming) {
 
 TYPED_TEST(LayerAllocation, NoneForTelemetry) {
   using T = typename TypeParam::Scalar;
-  const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
+  const auto layer = random_ttt<TypeParam>(wide_config(), this->rng);
   for (const Index time : {1, 40, 270}) {
     const Tensor<T, 3> x = normal<T, 3>({2, time, 96}, this->rng);
     Tensor<T, 3> y(x.shape());
@@ -167,7 +167,7 @@ TYPED_TEST(LayerAllocation, NoneForTelemetry) {
 
 TYPED_TEST(LayerAllocation, NoneWhenShapesAlternate) {
   using T = typename TypeParam::Scalar;
-  const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
+  const auto layer = random_ttt<TypeParam>(wide_config(), this->rng);
   const Tensor<T, 3> prompt = normal<T, 3>({1, 40, 96}, this->rng), token = normal<T, 3>({1, 1, 96}, this->rng);
   Tensor<T, 3> y_prompt(prompt.shape()), y_token(token.shape());
   auto state = layer.start(1);
@@ -180,7 +180,7 @@ TYPED_TEST(LayerAllocation, NoneWhenShapesAlternate) {
 
 TYPED_TEST(LayerAllocation, NoneInTraining) {
   using T = typename TypeParam::Scalar;
-  const auto layer = random_layer<TypeParam>(wide_config(), this->rng);
+  const auto layer = random_ttt<TypeParam>(wide_config(), this->rng);
   const Tensor<T, 3> x = normal<T, 3>({2, 50, 96}, this->rng);
   Tensor<T, 3> y(x.shape()), dx(x.shape());
   auto state = layer.start(2), d_state = layer.zeros(2);
@@ -197,7 +197,7 @@ TYPED_TEST(LayerAllocation, NoneInTraining) {
 // Shapes are long as text, which only a message may need.
 TEST(ModelAllocation, NoneForChecksThatHold) {
   Rng rng(12);
-  const auto layer = random_layer<inner::Linear<float>>(full_config(), rng);
+  const auto layer = random_ttt<inner::Linear<float>>(full_config(), rng);
   const Index long_time = 1000000000000;
   const View<const float, 3> x(nullptr, {0, long_time, 18});
   const View<float, 3> y(nullptr, {0, long_time, 18});
@@ -214,7 +214,7 @@ TEST(ModelAllocation, NoneForChecksThatHold) {
 
 TEST(ModelAllocation, NoneInStreaming) {
   Rng rng(10);
-  for (ModelConfig config : small_models()) {
+  for (ModelConfig config : small_ttt_models()) {
     config.hidden_size = 96;
     config.vocab_size = 300;
     const Model model = random_model<float>(config, rng);
@@ -232,7 +232,7 @@ TEST(ModelAllocation, NoneInStreaming) {
 
 TEST(ModelAllocation, NoneForTelemetryHiddenStatesAndTokenLosses) {
   Rng rng(13);
-  for (ModelConfig config : small_models()) {
+  for (ModelConfig config : small_ttt_models()) {
     config.hidden_size = 96;
     config.vocab_size = 300;
     const Model model = random_model<float>(config, rng);
@@ -253,7 +253,7 @@ TEST(ModelAllocation, NoneForTelemetryHiddenStatesAndTokenLosses) {
 TEST(GeneratorAllocation, NoneInNext) {
   Rng rng(14);
   const std::vector<Token> prompt = {3, 1, 4};
-  for (ModelConfig config : small_models()) {
+  for (ModelConfig config : small_ttt_models()) {
     config.hidden_size = 96;
     config.vocab_size = 300;
     const Model model = random_model<float>(config, rng);
@@ -266,9 +266,41 @@ TEST(GeneratorAllocation, NoneInNext) {
   }
 }
 
+// Attention takes a page every 64 tokens until it has a window's worth of them.
+TEST(ModelAllocation, NoneInStreamingOnceAWindowIsFull) {
+  Rng rng(12);
+  const Model model = random_model<float>(small_hybrid(true), rng);
+  const Tensor<Token, 2> prompt = random_tokens(2, 300, 29, rng), tokens = random_tokens(2, 30, 29, rng);
+  Tensor<float, 2> last({2, 29});
+  auto state = model.start(2);
+  Workspace work;
+  model.forward_last(prompt, state, work, last);
+  expect_no_allocation([&] { model.forward_last(tokens, state, work, last); });
+}
+
+// As `Trainer` does it: every step begins with fresh streams.
+TEST(ModelAllocation, NoneInTrainingHybrids) {
+  Rng rng(15);
+  for (const ModelConfig& config : {small_model(SequenceType::attention, false), small_hybrid(true)}) {
+    const Model model = random_model<float>(config, rng);
+    const Tensor<Token, 2> tokens = random_tokens(2, 70, 29, rng), targets = random_tokens(2, 70, 29, rng);
+    auto state = model.start(2), d_state = model.zeros(2);
+    auto gradient = ModelParams<float>::zeros(model.config());
+    ModelTape<float> tape;
+    Workspace work;
+    expect_no_allocation([&] {
+      for (ModelStream<float>& stream : state.streams) model.reset(stream);
+      for (ModelStream<float>& stream : d_state.streams) set_zero_stream(stream);
+      model.forward_loss(tokens, targets, state, tape, work, gradient);
+      model.backward(tape, d_state, work, gradient);
+      model.start_vjp(d_state, work, gradient);
+    });
+  }
+}
+
 TEST(ModelAllocation, NoneInTraining) {
   Rng rng(11);
-  for (ModelConfig config : small_models()) {
+  for (ModelConfig config : small_ttt_models()) {
     config.hidden_size = 96;
     const Model model = random_model<float>(config, rng);
     const Tensor<Token, 2> tokens = random_tokens(2, 70, 29, rng), targets = random_tokens(2, 70, 29, rng);

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/model_problem.hpp"
 #include "ttt/train.hpp"
 
@@ -41,7 +41,7 @@ TYPED_TEST(LayerThreadsLaw, AnyNumberGivesTheSameBits) {
   TttConfig config = full_config();
   config.hidden_size = 96;
   Rng rng(31);
-  const LayerProblem<TypeParam> problem(config, batch, 0, time, rng);
+  const TttProblem<TypeParam> problem(config, batch, 0, time, rng);
   TttState<TypeParam> state = problem.start();
   const Threads one(1);
   const Tensor<float, 3> y = forward_in_pieces(problem.layer, problem.x, state, {time});

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/model_problem.hpp"
 
 namespace ttt::support {
@@ -32,7 +32,7 @@ using Models = testing::Types<inner::Linear<float>, inner::Mlp<float>>;
 TYPED_TEST_SUITE(LayerThreads, Models);
 
 TYPED_TEST(LayerThreads, OneLayerServesAll) {
-  using Problem = LayerProblem<TypeParam>;
+  using Problem = TttProblem<TypeParam>;
   const Problem problem(full_config(), 2, 3, 40, this->rng);
   TttState<TypeParam> state = problem.start();
   const Tensor<float, 3> expected = forward_in_pieces(problem.layer, problem.x, state, {40});

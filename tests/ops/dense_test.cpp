@@ -12,7 +12,7 @@
 #include "kernels/testing.hpp"
 #include "ops/half.hpp"
 #include "support/files.hpp"
-#include "support/pieces.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt {

@@ -6,8 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "support/pieces.hpp"
-#include "support/random_params.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 #include "ttt/model.hpp"
 
@@ -29,8 +28,16 @@ inline ModelConfig small_model(SequenceType type, bool mamba) {
           .tie_word_embeddings = !mamba};
 }
 
-/// Both inner models in both backbones; one of the backbones ties its embeddings.
-inline std::vector<ModelConfig> small_models() {
+/// Attention with a window in every second block, TTT in the others, and the same with the front convolutions.
+inline ModelConfig small_hybrid(bool mamba) {
+  ModelConfig config = small_model(SequenceType::linear, mamba);
+  config.blocks = {SequenceType::mlp, SequenceConfig::with<SequenceType::attention>(
+                                          {.hidden_size = 12, .num_heads = 2, .num_key_value_heads = 1, .window = 9})};
+  return config;
+}
+
+/// Both inner models in both backbones, one of which ties its embeddings.
+inline std::vector<ModelConfig> small_ttt_models() {
   std::vector<ModelConfig> all;
   for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     for (const bool mamba : {false, true}) all.push_back(small_model(type, mamba));
@@ -38,9 +45,18 @@ inline std::vector<ModelConfig> small_models() {
   return all;
 }
 
+/// These, attention, and hybrids.
+inline std::vector<ModelConfig> small_models() {
+  std::vector<ModelConfig> all = small_ttt_models();
+  all.push_back(small_model(SequenceType::attention, false));
+  for (const bool mamba : {false, true}) all.push_back(small_hybrid(mamba));
+  return all;
+}
+
 /// Names of tests whose parameter is one of them.
 inline std::string model_name(const testing::TestParamInfo<ModelConfig>& test) {
-  return std::string(name(test.param.sequence_type)) + (test.param.pre_conv ? "_mamba" : "_transformer");
+  const std::string layers = test.param.blocks.empty() ? name(test.param.sequence_type) : "hybrid";
+  return layers + (test.param.pre_conv ? "_mamba" : "_transformer");
 }
 
 template <class T>
@@ -62,6 +78,17 @@ void fill_state(ModelState<T>& state, double deviation, Rng& rng) {
                           }),
                           stream);
   }
+}
+
+/// A cotangent of the state that these tokens leave; it has what that state has.
+template <class T>
+ModelState<T> random_cotangent(const BasicModel<T>& model, View<const Token, 2> tokens, ModelState<T> state,
+                               double deviation, Rng& rng) {
+  Tensor<T, 2> last({tokens.rows(), model.config().vocab_size});
+  Workspace work;
+  model.forward_last(tokens, state, work, last);
+  fill_state(state, deviation, rng);
+  return state;
 }
 
 /// All that one training step computes.

@@ -14,16 +14,16 @@ namespace fs = std::filesystem;
 struct Kind {
   const char* name;
   void (*check)(GoldenFile& file);
-  const char* ending;  // of its files
+  const char* ending;     // of its files
+  const char* described;  // what they call themselves
 };
 
 constexpr const char* model_ending = ".expected.safetensors";
-constexpr Kind kinds[] = {{"layer", check_layer, ".safetensors"},
-                          {"decode", check_decode, ".safetensors"},
-                          {"block", check_block, ".safetensors"},
-                          {"model", check_model, model_ending},
-                          {"train", check_train, ".safetensors"}};
-constexpr const char* later_kinds[] = {"jax_stream", "tokenizer", "baselines"};
+constexpr Kind kinds[] = {
+    {"layer", check_layer, ".safetensors", "layer"}, {"decode", check_decode, ".safetensors", "decode"},
+    {"block", check_block, ".safetensors", "block"}, {"model", check_model, model_ending, "model"},
+    {"train", check_train, ".safetensors", "train"}, {"baselines", check_baseline, ".safetensors", "baseline"}};
+constexpr const char* later_kinds[] = {"jax_stream", "rules", "rules_model", "tokenizer", "tokenizer_json"};
 
 std::vector<fs::path> sorted_entries(const fs::path& directory) {
   std::vector<fs::path> entries;
@@ -39,7 +39,7 @@ GoldenResult check_file(const Kind& kind, const fs::path& path, const std::strin
     try {
       GoldenFile file(path, full_name, precision);
       const std::string found = file.description().at("kind");
-      require(found == kind.name, "expected a file of kind ", kind.name, ", found ", found);
+      require(found == kind.described, "expected a file of kind ", kind.described, ", found ", found);
       try {
         kind.check(file);
         file.check_that_nothing_is_left();
@@ -55,12 +55,23 @@ GoldenResult check_file(const Kind& kind, const fs::path& path, const std::strin
   return result;
 }
 
+/// The layer of a file of another kind of layer, where the library does not have it yet.
+std::string missing_layer(const Kind& kind, const fs::path& path) {
+  if (kind.check != check_baseline) return {};
+  const std::string layer = GoldenFile(path, "", Precision::f32).description().at("layer");
+  return has_baseline(layer) ? std::string() : layer;
+}
+
 void check_kind(const Kind& kind, const fs::path& directory, GoldenReport& report) {
   const std::string ending = kind.ending;
   const std::size_t before = report.files.size();
   for (const fs::path& path : sorted_entries(directory)) {
     const std::string entry = path.filename().string();
     if (fs::is_regular_file(path) && entry.ends_with(ending)) {
+      if (const std::string layer = missing_layer(kind, path); !layer.empty()) {
+        report.skipped.push_back(std::string(kind.name) + "/" + entry + " (" + layer + ")");
+        continue;
+      }
       report.files.push_back(check_file(kind, path, entry.substr(0, entry.size() - ending.size()), report));
       continue;
     }

@@ -75,10 +75,12 @@ GoldenFile::GoldenFile(const std::filesystem::path& path, std::string name, Prec
     require(found != file_.metadata().end(), "expected metadata ", key, ", found none");
     return json::parse(found->second);
   };
-  config_ = read_config(metadata("config"));
+  config_ = metadata("config");
   description_ = metadata("case");
   float32_error_ = metadata("float32_error");
 }
+
+ModelConfig GoldenFile::config() const { return read_config(config_); }
 
 double GoldenFile::bound(Quantity quantity, double float_error) const {
   if (precision_ == Precision::f32) return std::max(1e-5, 10 * float_error);

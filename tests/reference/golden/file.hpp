@@ -37,7 +37,10 @@ class GoldenFile {
 
   const std::filesystem::path& path() const { return file_.path(); }
   Precision precision() const { return precision_; }
-  const ModelConfig& config() const { return config_; }
+  /// The metadata `config`, of a language model or of what it is made of.
+  ModelConfig config() const;
+  /// The same of another layer, as it stands there.
+  const nlohmann::json& layer_config() const { return config_; }
   /// The metadata `case`.
   const nlohmann::json& description() const { return description_; }
   bool contains(const std::string& tensor) const { return file_.contains(tensor); }
@@ -84,7 +87,7 @@ class GoldenFile {
   void compare_if_given(const std::string& name, const std::vector<const Tensor<T, 2>*>& tails) {
     if (!contains("f64." + name)) return;
     const Index batch = static_cast<Index>(tails.size()), k = tails.front()->extent(0) + 1;
-    const Index channels = config_.hidden_size;
+    const Index channels = config().hidden_size;
     const Expected all = expected("f64." + name, {batch, channels, k});
     std::vector<double> found;
     Expected last{{}, all.rounded_to_float};
@@ -143,8 +146,7 @@ class GoldenFile {
   TensorFile file_;
   std::string name_;
   Precision precision_;
-  ModelConfig config_;
-  nlohmann::json description_, float32_error_;
+  nlohmann::json config_, description_, float32_error_;
   std::set<std::string> used_;
   Deviation worst_;
   std::vector<std::string> failures_;
@@ -156,5 +158,9 @@ void check_decode(GoldenFile& file);
 void check_block(GoldenFile& file);
 void check_model(GoldenFile& file);
 void check_train(GoldenFile& file);
+void check_baseline(GoldenFile& file);
+
+/// Whether the library has the layer of a file of kind baseline.
+bool has_baseline(const std::string& layer);
 
 }  // namespace ttt::support

@@ -102,7 +102,7 @@ TEST(golden_test, notices_an_unknown_setting) {
 
 TEST(golden_test, notices_an_unknown_kind_and_skips_later_ones) {
   const ChangedFile file("f64.out", "f64.out");
-  fs::create_directory(file.path() / "baselines");
+  fs::create_directory(file.path() / "jax_stream");
   put(file.path() / "README.md", "");
   put(file.path() / "manifest.json", "");
   EXPECT_EQ(file.failures(), "");

@@ -2,7 +2,7 @@
 // Golden files of a single TTT layer: layer/ (whole sequences, gradients, intermediate values) and decode/ (streaming).
 #include "reference/golden/layers.hpp"
 
-#include "support/pieces.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt::support {

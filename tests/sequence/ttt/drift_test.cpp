@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "support/in_rows.hpp"
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 
 namespace ttt::support {
 namespace {

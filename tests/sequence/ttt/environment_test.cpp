@@ -10,7 +10,7 @@
 #include <string>
 
 #include "support/flush_denormals.hpp"
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/model_problem.hpp"
 #include "support/same_bits.hpp"
 
@@ -21,7 +21,7 @@ template <class M>
 struct Outcome {
   Tensor<typename M::Scalar, 3> y;
   TttState<M> state;
-  typename LayerProblem<M>::Gradients gradients;
+  typename TttProblem<M>::Gradients gradients;
 };
 
 // Inputs so small that intermediate values and gradients are denormal, beside others of size 1.
@@ -54,7 +54,7 @@ class LayerEnvironment : public testing::Test {
   }
 
   Rng rng{11};
-  LayerProblem<M> problem{full_config(), 2, 0, 30, rng};
+  TttProblem<M> problem{full_config(), 2, 0, 30, rng};
 };
 
 using Models = testing::Types<inner::Linear<float>, inner::Linear<double>, inner::Mlp<float>, inner::Mlp<double>>;

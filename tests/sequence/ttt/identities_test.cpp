@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 
 namespace ttt::support {
 namespace {
@@ -85,7 +85,7 @@ TYPED_TEST(LayerIdentities, OneMiniBatchIsLinearAttention) {
   using T = TypeParam;
   Rng rng(1);
   const Index time = 30;
-  const BareLayer<T> layer = random_layer<inner::Linear<T>>(bare_config(time, false), rng);
+  const BareLayer<T> layer = random_ttt<inner::Linear<T>>(bare_config(time, false), rng);
   const Tensor<T, 2> x = normal<T, 2>({time, 24}, rng);
   const Tensor<T, 2> found = heads<T>(layer, x);
   for (Index h = 0; h < 3; ++h) {

@@ -10,7 +10,7 @@
 
 #include "reference/ttt.hpp"
 #include "support/in_rows.hpp"
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 
 namespace ttt::support {
 namespace {
@@ -98,7 +98,7 @@ class LayerReference : public testing::Test {
   // reference rounds too, and with three samples of such errors.
   void compare(const TttConfig& config, Index time, double inner_lr) {
     using T = typename M::Scalar;
-    const Ttt<M> layer = random_layer<M>(config, rng);
+    const Ttt<M> layer = random_ttt<M>(config, rng);
     const Tensor<T, 3> x = normal<T, 3>({1, time, config.hidden_size}, rng);
     std::vector<Index> widths;
     for (const inner::AffineShape& shape : M::shapes(config.head_dim())) widths.push_back(shape.out);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/layer_problem.hpp"
+#include "support/laws.hpp"
 #include "support/same_bits.hpp"
 
 namespace ttt::support {
@@ -19,7 +19,7 @@ class LayerStates : public testing::Test {
   using Scalar = typename M::Scalar;
 
   Rng rng{5};
-  Ttt<M> layer = random_layer<M>(full_config(), rng);
+  Ttt<M> layer = random_ttt<M>(full_config(), rng);
 
   Tensor<Scalar, 3> tokens(Index batch, Index time) { return normal<Scalar, 3>({batch, time, 18}, rng); }
   Tensor<Scalar, 3> forward(const Tensor<Scalar, 3>& x, TttState<M>& state) {
@@ -127,7 +127,7 @@ TYPED_TEST(LayerStates, AStateOfAnotherLayerIsRefused) {
   Tensor<T, 3> y(x.shape());
   Workspace work;
   for (const TttConfig& config : others) {
-    auto state = random_layer<TypeParam>(config, this->rng).start(1);
+    auto state = random_ttt<TypeParam>(config, this->rng).start(1);
     EXPECT_THROW(this->layer.forward(x, state, work, y), ShapeError);
   }
 }

@@ -2,8 +2,6 @@
 // Gradients against central finite differences.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,7 +11,7 @@
 #include "ttt/ops/parameters.hpp"
 #include "ttt/sequence/state.hpp"
 
-namespace ttt::support {
+namespace ttt::laws {
 
 /// Something that a value depends on, and the gradient that is to be checked.
 struct Variable {
@@ -56,10 +54,11 @@ double directional_derivative(const F& f, View<double, 1> x, View<const double, 
   return sum / step;
 }
 
-/// Checks the gradient of f with respect to each variable alone, along a random direction of length 1. A gradient that
-/// is off by any fixed part of its length shows up in such a product, but for a chance of nearly zero.
+/// Throws Error unless the gradient of f with respect to each variable alone is right along a random direction of
+/// length 1. A gradient that is off by any fixed part of its length shows up in such a product, but for a chance of
+/// nearly zero.
 template <class F>
-void expect_derivatives(const F& f, const std::vector<Variable>& variables, Rng& rng) {
+void check_derivatives(const F& f, const std::vector<Variable>& variables, Rng& rng) {
   // A value of f comes of many operations in a row: taken as right to 32 units of rounding.
   const double rounding = 32 * std::numeric_limits<double>::epsilon() * (1 + std::abs(f()));
   for (const Variable& v : variables) {
@@ -78,8 +77,9 @@ void expect_derivatives(const F& f, const std::vector<Variable>& variables, Rng&
       change = std::abs(finer - expected);
       expected = finer;
     } while (change > tolerance && step > 0x1p-16);
-    EXPECT_NEAR(found, expected, tolerance) << v.name << ", step " << step;
+    require(std::abs(found - expected) <= tolerance, "gradient of ", v.name, ": expected ", expected, " within ",
+            tolerance, " by finite differences of step ", step, ", found ", found);
   }
 }
 
-}  // namespace ttt::support
+}  // namespace ttt::laws

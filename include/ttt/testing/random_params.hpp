@@ -8,7 +8,7 @@
 
 #include "ttt/base/random.hpp"
 
-namespace ttt::support {
+namespace ttt::laws {
 
 /// Mean and deviation of a parameter's values. Dense weights keep the size of what they are applied to.
 struct Spread {
@@ -49,4 +49,4 @@ Params random_params(Params params, Rng& rng) {
   return params;
 }
 
-}  // namespace ttt::support
+}  // namespace ttt::laws

@@ -8,7 +8,7 @@
 #include "ttt/base/parallel.hpp"
 #include "ttt/base/random.hpp"
 
-namespace ttt::support {
+namespace ttt::laws {
 
 /// Lengths of consecutive pieces.
 using Cuts = std::vector<Index>;
@@ -66,4 +66,4 @@ class Threads {
   Index before_;
 };
 
-}  // namespace ttt::support
+}  // namespace ttt::laws
