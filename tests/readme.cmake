@@ -49,7 +49,7 @@ endfunction()
 
 add_library(readme_snippets OBJECT)
 target_link_libraries(readme_snippets PRIVATE ttt::ttt)
-ttt_add_snippets(README.md 4)
+ttt_add_snippets(README.md 6)
 ttt_add_snippets(include/ttt/README.md 1)
 ttt_add_snippets(include/ttt/inner/OWN_MODEL.md 1)
 ttt_add_snippets(include/ttt/inner/README.md 1)
