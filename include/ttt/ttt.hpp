@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Every door but the one to Eigen, and what is reached through none of them.
+// All doors but the one to Eigen, and inner/chain.hpp, for inner models of your own.
 #pragma once
 
 #include "ttt/checkpoint.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where the weights of a dense layer lie in memory. Internal linkage, as all of this folder: kernels of every
-// instruction set include it, and src/dense.cpp.
+// instruction set include it, and src/ops/dense.cpp.
 #pragma once
 
 #include "ttt/ops/kernels.hpp"

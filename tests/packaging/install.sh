@@ -8,7 +8,7 @@ rm -rf "$WORK_DIR/first" "$WORK_DIR/prefix"
 mv "$WORK_DIR/first" "$WORK_DIR/prefix"
 
 echo "Every header is installed:"
-diff -r --exclude=export.hpp "$SOURCE_DIR/include" "$WORK_DIR/prefix/include"
+diff -r --exclude=export.hpp --exclude='*.md' "$SOURCE_DIR/include" "$WORK_DIR/prefix/include"
 test -f "$WORK_DIR/prefix/include/ttt/export.hpp"
 
 if grep -rnF -e "$SOURCE_DIR" -e "$BUILD_DIR" -e "$WORK_DIR" --include='*.cmake' --include='*.pc' "$WORK_DIR/prefix"; then

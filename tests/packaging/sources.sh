@@ -31,4 +31,14 @@ if [[ $commands != $'./cmake/ttt.sh demo\n./cmake/ttt.sh test' ]]; then
   status=1
 fi
 
+# Pages: what they link to is there.
+while IFS= read -r page; do
+  while IFS= read -r target; do
+    if [[ ! -e $(dirname "$page")/$target ]]; then
+      echo "$page: links to $target, which is not there"
+      status=1
+    fi
+  done < <(awk '/^```/ { code = !code } !code' "$page" | grep -o ']([^)]*)' | sed 's/^](//; s/)$//; s/#.*//' | grep -v '^https:\|^$')
+done < <(find README.md include src tests bench examples -name '*.md')
+
 exit $status

@@ -11,9 +11,9 @@
 namespace ttt {
 
 /// Threads that a parallel loop may use: what `set_threads` said for the calling thread, or OpenMP's setting
-/// (OMP_NUM_THREADS), or 1 without OpenMP. Results never depend on it. The threads are the library's own, as OpenMP's
-/// wait either by spinning, which stops everything on a machine with other work, or asleep, which is too slow for one
-/// token.
+/// (OMP_NUM_THREADS), or 1 without OpenMP. Results never depend on it. The threads are the library's own. OpenMP's
+/// either spin while they wait, which takes the cores from other programs, or sleep, and then waking them takes too
+/// long for the work of one token.
 TTT_EXPORT Index threads();
 TTT_EXPORT void set_threads(Index n);
 
@@ -36,21 +36,21 @@ namespace detail {
 using Task = void (*)(const void* body, Index task, Index worker);
 TTT_EXPORT void run_tasks(Index tasks, Index workers, Task call, const void* body);
 
-/// Arithmetic operations below which calling threads costs more than it saves: some 5 microseconds, where a thread that
-/// is awake comes within one and waking one that sleeps costs its caller three.
+/// Fewer arithmetic operations than this stay on the calling thread. They take about 5 microseconds; a thread that is
+/// awake joins in one, but waking one that sleeps costs the caller three.
 inline constexpr double serial_work = 2.5e5;
 
-/// Workers that are worth starting for this many arithmetic operations, roughly.
+/// How many workers to use for so many arithmetic operations.
 inline Index worker_count(Index tasks, double operations) {
   return operations < serial_work ? 1 : std::max<Index>(1, std::min(tasks, threads()));
 }
 
 }  // namespace detail
 
-/// Calls body(task, worker) for every task 0 ... tasks - 1, each once, on at most `count` threads, of which this is
-/// one. Tasks must not depend on one another nor on the worker, whose number is for picking scratch memory only. The
-/// first exception is thrown again here. A loop is serial inside a task of another, inside a parallel region of OpenMP,
-/// and while the threads help another caller.
+/// Calls body(task, worker) once for every task 0 ... tasks - 1, on at most `count` threads, this one included. Tasks
+/// must depend neither on one another nor on the worker, whose number only picks scratch memory. The first exception is
+/// rethrown here. A loop is serial inside a task of another, inside a parallel region of OpenMP, and while the threads
+/// help another caller.
 template <class Body>
 void parallel_for(Index tasks, Index count, const Body& body) {
   detail::run_tasks(

@@ -52,10 +52,10 @@ class Workspace {
     return p;
   }
 
-  /// True when cuts between blocks cost as much as what is used. In blocks that one frame has filled they cost less:
-  /// where a block begins, the one before had no room, so any two have more than the first one's bytes in use. Such a
-  /// stack finds all its memory when the same calls come again, also if its frame ends at the beginning of the next
-  /// pass, as a tape's.
+  /// True when the ends of blocks waste as much memory as is used. They waste less in blocks that a single frame has
+  /// filled: a block is begun only where the one before has too little room, so two neighbours hold more than the first
+  /// one's size. Such a stack need not be gathered. It finds all its memory again when the same calls are repeated, and
+  /// so does a tape, whose frame ends only when the next pass begins.
   bool scattered() const {
     std::size_t held = 0;
     for (const Block& block : blocks_) held += block.size();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What an inner model is: a chain of trained affine maps with fixed functions in between, ending in `readout`.
 //
-// A model of your own says how wide its maps are and writes `extend` and `extend_vjp`; in a Layer it then streams,
-// takes gradient steps, has gradients of everything and uses all threads, as the two models of the paper do.
+// A model of your own says how wide its maps are and writes `extend` and `extend_vjp`. In a Ttt layer it then streams,
+// takes gradient steps, has gradients of everything and uses all threads, as the two models of the paper do. See
+// OWN_MODEL.md.
 #pragma once
 
 #include <array>

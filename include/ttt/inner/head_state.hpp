@@ -57,8 +57,8 @@ void copy_open_rows(const HeadState<M>& from, const HeadState<M>& to, Index n) {
   }
 }
 
-/// Asks for the open rows before they are read: they lie in pieces that the machine does not foresee. Inlined always,
-/// as GCC drops calls of functions that do nothing but prefetch.
+/// Prefetches the open rows, which lie in pieces that the hardware prefetcher does not follow. Always inlined, because
+/// GCC drops calls of functions that only prefetch.
 template <class M>
 [[gnu::always_inline]] inline void prefetch_open_rows(const HeadState<M>& state, Index n) {
   constexpr Index line = 64 / Index{sizeof(typename M::Scalar)};

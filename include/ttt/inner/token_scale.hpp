@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The inner learning rate eta[t, s] = scale[t] * rate[s]: the position's factor here, the token's gate in layer.hpp.
+// The inner learning rate eta[t, s] = scale[t] * rate[s]: the position's factor, and the constant part of the token's.
+// The gate, its other part, belongs to the layer.
 #pragma once
 
 #include "ttt/base/tensor.hpp"
@@ -7,7 +8,8 @@
 
 namespace ttt::inner {
 
-/// scale_p = max(0, 1/(p+1) + offset_p): an output sees the mean of the inner gradients so far. Spec section 4.
+/// scale_p = max(0, 1/(p+1) + offset_p): an output sees the mean of the inner gradients so far. Paper
+/// section 2.7.
 template <class T>
 TTT_EXPORT void token_scale(View<const T, 1> offset, View<T, 1> scale);
 

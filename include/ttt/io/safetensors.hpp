@@ -37,9 +37,9 @@ namespace detail {
 class InputFile;
 }
 
-/// One open file. The constructor checks all of its header, so that afterwards only reading itself can fail; data stay
-/// on disk until `read`. Threads may share one. Everything throws CheckpointError, naming file, tensor, expected,
-/// found.
+/// One open file. The constructor checks the whole header, so that later only reading can fail. Data stay on disk until
+/// `read`. Threads may share a file. Everything throws CheckpointError with the file, the tensor, and what was expected
+/// and found.
 class TTT_EXPORT TensorFile {
  public:
   explicit TensorFile(const std::filesystem::path& path);

@@ -27,7 +27,7 @@ struct LossOptions {
   std::span<const Index> lengths = {};
 };
 
-/// What `backward` needs of one forward pass of a model. Reusable, as TttTape is.
+/// What `backward` needs of one forward pass of a model. Reusable, as LayerTape is.
 template <class T>
 class ModelTape {
  public:
@@ -102,8 +102,8 @@ class BasicModel {
   /// Logits of whole sequences, from a fresh state.
   Tensor<T, 3> operator()(View<const Token, 2> tokens) const;
 
-  /// The mean loss over all targets that are not ignored, keeping in `tape` what `backward` needs. Cotangents of the
-  /// loss are multiplied by `weight`; those of the head are added to `gradient` here, as the logits are at hand.
+  /// The mean loss over all targets that are not ignored, keeping in `tape` what `backward` needs. The gradient is that
+  /// of options.weight times the loss; the head's part of it is added to `gradient` here, where the logits are at hand.
   double forward_loss(View<const Token, 2> tokens, View<const Token, 2> targets, State& state, Tape& tape,
                       Workspace& work, Params& gradient, const LossOptions& options = {}) const;
 

@@ -82,8 +82,8 @@ struct AdamwStep {
   double gradient_factor;           // what clipping multiplies the gradient with
 };
 
-/// Structs of more than two numbers go by reference: a copy on the stack would be read in wider pieces than it was
-/// written in, which defeats store forwarding and so waits for all work before the call.
+/// Structs of more than two numbers are passed by reference. A copy on the stack would be read in wider pieces than it
+/// was written in; store forwarding fails then, and the read waits until the writes have reached the cache.
 template <class T>
 struct Kernels {
   using In = const Rows<const T>&;
@@ -125,9 +125,9 @@ struct Kernels {
   void (*rms_norm_vjp)(In x, const T* weight, T epsilon, In dy, Out dx, Out d_weight_rows);
 
   // --- the inner loss -----------------------------------------------------------------------------------------------
-  /// G_t = rate_t d/dZ_t of 1/2 |LN(Z_t) - target_t|^2. Spec section 5.
+  /// G_t = rate_t d/dZ_t of 1/2 |LN(Z_t) - target_t|^2. See inner/README.md, The inner loss.
   void (*reconstruction_gradient)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, Out G);
-  /// Given dG: dZ, d_target, d_rate [n] and rows of d_weight and d_bias, all overwritten. Spec section 10.
+  /// Given dG: dZ, d_target, d_rate [n] and rows of d_weight and d_bias, all overwritten. See inner/README.md.
   void (*reconstruction_gradient_vjp)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, In dG, Out dZ,
                                       Out d_target, T* d_rate, Out d_weight_rows, Out d_bias_rows);
 
@@ -171,15 +171,14 @@ struct Kernels {
   /// out_t = a_t . b_t
   void (*dot)(In a, In b, T* out);
 
-  // --- softmax attention over one page of keys, of which row t counts begin + t <= s < end + t
-  // ------------------------
+  // --- softmax attention over one page of keys, of which row t sees begin + t <= s < end + t -------------------------
   /// Scores S_ts become exp(S_ts - most_t), with most_t the largest so far, which is updated. Their sum is added to
   /// total_t. What total_t and O_t [n, d] hold is first multiplied by how much the old maximum was too small.
   void (*softmax_step)(Size begin, Size end, Out S, T* most, T* total, Out O);
   /// O_t += sum_s P_ts V_s, from the first s to the last with fused multiply-add. [n, keys] [keys, d]
   void (*add_band_matmul)(In P, In V, Size begin, Size end, Out O);
   /// Scores S_ts become P_ts = exp(S_ts - most_t) / total_t, and dP_ts becomes dS_ts = P_ts (dP_ts - delta_t); both are
-  /// 0 where row t does not count s.
+  /// 0 where row t does not see s.
   void (*softmax_vjp)(Size begin, Size end, const T* most, const T* total, const T* delta, Out S, Out dP);
   /// x_t /= divisor_t
   void (*divide_rows)(const T* divisor, Out x);

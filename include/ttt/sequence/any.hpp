@@ -115,8 +115,7 @@ void visit_alike(const F& f, First& first, Rest&... rest) {
 /// Which layer a block runs, and how that is configured.
 struct SequenceConfig {
   SequenceType type = SequenceType::linear;
-  std::optional<sequence::AnyConfig> config =
-      {};  // alternative number `type`; empty: as the model's configuration says
+  std::optional<sequence::AnyConfig> config = {};  // alternative number `type`; empty: as the model says
 
   SequenceConfig() = default;
   SequenceConfig(SequenceType t) : type(t) {}

@@ -72,7 +72,8 @@ class Layer {
 
   /// y = the layer's output for x, which continues every stream of `state`. Any length; the same bits however a
   /// sequence is cut into calls, whatever the batch, and with any number of threads. With options.lengths, streams end
-  /// earlier than x, and what y holds beyond stays as it is. Throws ShapeError before anything changes.
+  /// earlier than x, and what y holds beyond stays as it is. Throws ShapeError, or ConfigError for options.inner_lr,
+  /// before anything changes.
   void forward(View<const Scalar, 3> x, State& state, Workspace& work, View<Scalar, 3> y,
                const Options& options = {}) const;
 

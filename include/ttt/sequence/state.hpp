@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is remembered of the streams of a batch, whatever one stream is.
+// The memory of the streams of a batch, for streams of any type.
 #pragma once
 
 #include <type_traits>

@@ -8,7 +8,7 @@ namespace ttt {
 
 using Token = std::int32_t;
 
-/// A target that no loss is taken at.
+/// A target that adds no loss.
 inline constexpr Token ignored_target = -100;
 
 }  // namespace ttt

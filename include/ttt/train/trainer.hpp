@@ -28,7 +28,7 @@ class TTT_EXPORT TextWindows {
   void next(Batch& batch);
 
   Index length() const { return length_; }
-  /// A fingerprint of the text, 16 hexadecimal digits: a run can only go on over the same one.
+  /// A fingerprint of the text, 16 hexadecimal digits. A run resumes only with the text that it began with.
   std::string digest() const;
 
   /// All that decides which windows come next, to be saved and restored.

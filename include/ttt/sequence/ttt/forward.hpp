@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A TTT layer over the rows of a batch: projections, rotary positions, learning rates, the scan in every head,
-// post-norm, gate and output projection. Paper section 2, spec sections 2 to 8.
+// post-norm, gate and output projection. Paper section 2; formulas in inner/README.md.
 #pragma once
 
 #include "ttt/inner/scan.hpp"

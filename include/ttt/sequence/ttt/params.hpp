@@ -54,7 +54,7 @@ struct TttParams {
     return p;
   }
 
-  /// Fresh values. Spec section 12.
+  /// Fresh values, as the official implementation draws them; see inner/README.md.
   static TttParams random(const TttConfig& config, double initializer_range, Rng& rng) {
     TttParams p = zeros(config);
     for (Dense<T>* dense : {&p.q_proj, &p.k_proj, &p.v_proj, &p.o_proj, &p.g_proj}) {
