@@ -54,18 +54,18 @@ void print(const char* who, const char* what, const Parts&... parts) {
   std::printf("%s %s %016llx\n", who, what, static_cast<unsigned long long>(sum.value()));
 }
 
-template <class T, class Layer>
-void run_layer(const char* name) {
+template <class Layer>
+void run_layer(const char* name, const typename Layer::Config& config, ttt::Index time) {
+  using T = typename Layer::Scalar;
   ttt::Rng rng(42);
-  const ttt::TttConfig config{.hidden_size = 64, .num_heads = 2, .mini_batch_size = 8};
   Layer layer(config, rng);
-  const ttt::Tensor<T, 3> x = ttt::normal<T, 3>({1, 50, 64}, rng);
+  const ttt::Tensor<T, 3> x = ttt::normal<T, 3>({1, time, 64}, rng);
   print(name, "forward", layer(x));
 
   ttt::Workspace work;
   auto state = layer.start(1);
   ttt::Tensor<T, 3> y(x.shape());
-  for (ttt::Index t = 0; t < 50; ++t) {
+  for (ttt::Index t = 0; t < time; ++t) {
     layer.forward({x[0][t].data(), {1, 1, 64}}, state, work, {y[0][t].data(), {1, 1, 64}});
   }
   print(name, "streaming", y, state.streams[0]);
@@ -85,7 +85,7 @@ void run_layer(const char* name) {
   print(name, "update", norm, layer.params(), optimizer.exp_avg, optimizer.exp_avg_sq);
 }
 
-void run_model(const char* name, ttt::SequenceType type) {
+void run_model(const char* name, ttt::SequenceType type, std::vector<ttt::SequenceConfig> blocks = {}) {
   ttt::Rng rng(43);
   ttt::Model fresh({.vocab_size = 256,
                     .hidden_size = 32,
@@ -95,7 +95,8 @@ void run_model(const char* name, ttt::SequenceType type) {
                     .mini_batch_size = 8,
                     .share_qk = true,
                     .use_gate = true,
-                    .pre_conv = true},
+                    .pre_conv = true,
+                    .blocks = std::move(blocks)},
                    rng);
   const std::vector<ttt::Token> text = ttt::bytes("The quick brown fox jumps over the lazy dog, and then sleeps.");
   ttt::TrainerConfig config = ttt::paper_recipe(type, 10);
@@ -120,11 +121,18 @@ bool refuses_bad_configurations() {
 }  // namespace
 
 int main() {
-  run_layer<float, ttt::TttLinear<float>>("TttLinear<float>");
-  run_layer<double, ttt::TttLinear<double>>("TttLinear<double>");
-  run_layer<float, ttt::TttMlp<float>>("TttMlp<float>");
-  run_layer<double, ttt::TttMlp<double>>("TttMlp<double>");
-  run_model("Model of TTT-Linear", ttt::SequenceType::linear);
-  run_model("Model of TTT-MLP", ttt::SequenceType::mlp);
+  using enum ttt::SequenceType;
+  const ttt::TttConfig ttt_config{.hidden_size = 64, .num_heads = 2, .mini_batch_size = 8};
+  run_layer<ttt::TttLinear<float>>("TttLinear<float>", ttt_config, 50);
+  run_layer<ttt::TttLinear<double>>("TttLinear<double>", ttt_config, 50);
+  run_layer<ttt::TttMlp<float>>("TttMlp<float>", ttt_config, 50);
+  run_layer<ttt::TttMlp<double>>("TttMlp<double>", ttt_config, 50);
+  run_model("Model of TTT-Linear", linear);
+  run_model("Model of TTT-MLP", mlp);
+  const ttt::AttentionConfig attention_config{.hidden_size = 64, .num_heads = 4, .num_key_value_heads = 2};
+  run_layer<ttt::Attention<float>>("Attention<float>", attention_config, 150);
+  run_layer<ttt::Attention<double>>("Attention<double>", attention_config, 150);
+  run_model("Hybrid", linear,
+            {linear, ttt::SequenceConfig::with<attention>({.hidden_size = 32, .num_heads = 2, .window = 12})});
   return refuses_bad_configurations() ? 0 : 1;
 }
