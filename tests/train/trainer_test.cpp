@@ -27,7 +27,7 @@ std::vector<Token> sentence(int repeats) {
 }
 
 template <class T>
-BasicModel<T> small_model(SequenceType type) {
+BasicModel<T> small_model(SequenceType type, std::vector<SequenceConfig> blocks = {}) {
   Rng rng(2);
   return BasicModel<T>({.vocab_size = 96,
                         .hidden_size = 32,
@@ -37,7 +37,8 @@ BasicModel<T> small_model(SequenceType type) {
                         .mini_batch_size = 8,
                         .share_qk = true,
                         .use_gate = true,
-                        .pre_conv = true},
+                        .pre_conv = true,
+                        .blocks = std::move(blocks)},
                        rng);
 }
 
@@ -110,6 +111,22 @@ TYPED_TEST(Training, ResumedRunEqualsTheUninterruptedOne) {
     EXPECT_TRUE(same_bits(whole.model().params(), second.model().params()));
     EXPECT_EQ(second.steps(), 20);
   }
+}
+
+TYPED_TEST(Training, OfAHybridResumesToo) {
+  const TemporaryDirectory temporary;
+  const TrainerConfig config = short_run(SequenceType::linear);
+  const TextWindows windows(sentence(40), 24, 9);
+  Trainer<TypeParam> whole(small_model<TypeParam>(SequenceType::linear, {SequenceType::mlp, SequenceType::attention}),
+                           windows, config);
+  const double before = whole.step().loss;
+  for (int i = 1; i < 15; ++i) whole.step();
+  whole.save(temporary.path() / "run");
+  auto second = Trainer<TypeParam>::resume(temporary.path() / "run", windows, config);
+  EXPECT_EQ(second.model().config().block(1).type, SequenceType::attention);
+  EXPECT_EQ(whole.step().loss, second.step().loss);
+  EXPECT_TRUE(same_bits(whole.model().params(), second.model().params()));
+  EXPECT_LT(second.step().loss, 0.8 * before);
 }
 
 TYPED_TEST(Training, LowersTheLoss) {
@@ -187,7 +204,7 @@ TEST(Training, AnInnerRateOfZeroTrainsFrozenInnerModels) {
 
 // The way back needs the inner weights before each of m mini-batches. A tape keeps every sqrt(m)-th, and one group of
 // sqrt(m) is computed again at a time.
-TEST(Training, HoldsWeightsForTheRootOfTheMiniBatchCuts) {
+TEST(Training, HoldsWeightsForTheRootOfTheMiniBatches) {
   constexpr Index D = 64;  // of the only head
   constexpr double weights = sizeof(float) * (D * 4 * D + 4 * D + 4 * D * D + D);
   const auto held = [](Index time, Index mini_batch) {
