@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "io/file.hpp"
+#include "io/file_names.hpp"
 #include "io/parse_json.hpp"
 #include "io/safetensors_format.hpp"
 #include "ops/half.hpp"
@@ -264,15 +265,14 @@ std::map<std::string, std::string> read_index_file(const std::filesystem::path& 
 }  // namespace
 
 TensorDirectory::TensorDirectory(const std::filesystem::path& directory) : directory_(directory) {
-  const std::filesystem::path single = directory / "model.safetensors",
-                              index = directory / "model.safetensors.index.json";
+  const std::filesystem::path single = directory / model_file, index = directory / index_file;
   std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
   if (std::filesystem::exists(single, ignored)) {
     files_.emplace_back(single);
     return;
   }
   require<CheckpointError>(std::filesystem::exists(index, ignored), directory.string(),
-                           ": expected model.safetensors or model.safetensors.index.json, found neither");
+                           ": expected ", model_file, " or ", index_file, ", found neither");
 
   const std::map<std::string, std::string> weight_map = read_index_file(index);
   std::set<std::string> shards;
