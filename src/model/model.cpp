@@ -87,7 +87,7 @@ BasicModel<T>::BasicModel(const ModelConfig& config, Rng& rng)
 template <class T>
 BasicModel<T>::BasicModel(const ModelConfig& config, Params params)
     : config_(resolved(config)), params_(std::move(params)) {
-  detail::check_shapes(Params::zeros(config_), params_, "model parameters");
+  params_.check(config_, "model parameters");
   make_tables();
 }
 
