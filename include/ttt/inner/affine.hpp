@@ -69,7 +69,7 @@ void apply_updated(const InnerAffine<T>& map, const MiniBatch<T>& in, ops::In<T>
                      in.open, P, z);
 }
 
-/// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale. Spec section 10.
+/// Adjoint of `apply_updated`: adds to d_map (X and G of all open rows, W, b), dx and d_scale.
 template <class T>
 void apply_updated_vjp(const InnerAffine<T>& map, const MiniBatch<T>& in, ops::In<T> x,
                        std::type_identity_t<T> bias_step, ops::In<T> dz, const InnerAffine<T>& d_map, View<T> dx,

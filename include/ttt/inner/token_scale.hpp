@@ -7,7 +7,7 @@
 
 namespace ttt::inner {
 
-/// scale_p = max(0, 1/(p+1) + offset_p): an output sees the mean of the inner gradients so far. Spec section 4.
+/// scale_p = max(0, 1/(p+1) + offset_p): an output sees the mean of the inner gradients so far.
 template <class T>
 TTT_EXPORT void token_scale(View<const T, 1> offset, View<T, 1> scale);
 

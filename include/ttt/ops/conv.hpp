@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Causal depthwise convolution over time with a tail: y_t[c] = bias[c] + sum_j weight[c, 0, j] u_{t-(k-1)+j}[c].
-// A stream remembers its last k - 1 inputs, so it can be cut anywhere. Spec section 2.
+// A stream remembers its last k - 1 inputs, so it can be cut anywhere.
 #pragma once
 
 #include <algorithm>

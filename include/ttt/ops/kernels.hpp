@@ -29,6 +29,7 @@ enum class Isa { scalar, avx2, avx512, neon };
 TTT_EXPORT bool supported(Isa isa);
 TTT_EXPORT Isa active_isa();
 TTT_EXPORT void set_isa(Isa isa);
+/// As in TTT_ISA.
 TTT_EXPORT const char* name(Isa isa);
 
 /// How the weights of a dense layer are stored. Products take their exact values, whatever the format.
@@ -125,9 +126,9 @@ struct Kernels {
   void (*rms_norm_vjp)(In x, const T* weight, T epsilon, In dy, Out dx, Out d_weight_rows);
 
   // --- the inner loss -----------------------------------------------------------------------------------------------
-  /// G_t = rate_t d/dZ_t of 1/2 |LN(Z_t) - target_t|^2. Spec section 5.
+  /// G_t = rate_t d/dZ_t of 1/2 |LN(Z_t) - target_t|^2.
   void (*reconstruction_gradient)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, Out G);
-  /// Given dG: dZ, d_target, d_rate [n] and rows of d_weight and d_bias, all overwritten. Spec section 10.
+  /// Given dG: dZ, d_target, d_rate [n] and rows of d_weight and d_bias, all overwritten.
   void (*reconstruction_gradient_vjp)(In Z, In target, NormWeights<T> norm, T epsilon, const T* rate, In dG, Out dZ,
                                       Out d_target, T* d_rate, Out d_weight_rows, Out d_bias_rows);
 
@@ -171,8 +172,7 @@ struct Kernels {
   /// out_t = a_t . b_t
   void (*dot)(In a, In b, T* out);
 
-  // --- softmax attention over one page of keys, of which row t counts begin + t <= s < end + t
-  // ------------------------
+  // --- softmax attention over one page of keys, of which row t counts begin + t <= s < end + t ----------------------
   /// Scores S_ts become exp(S_ts - most_t), with most_t the largest so far, which is updated. Their sum is added to
   /// total_t. What total_t and O_t [n, d] hold is first multiplied by how much the old maximum was too small.
   void (*softmax_step)(Size begin, Size end, Out S, T* most, T* total, Out O);
