@@ -77,14 +77,14 @@ void SafeText::finish() {
 double write_sample(std::ostream& out, const ttt::Model& model, std::string_view prompt, ttt::Index length,
                     ttt::Index seed) {
   SafeText text(out);
-  ttt::Generator generate(model, {.temperature = temperature, .seed = static_cast<std::uint64_t>(seed)});
-  const std::vector<ttt::Token> tokens = ttt::bytes(prompt);
-  generate.read({tokens.data(), {static_cast<ttt::Index>(tokens.size())}});
+  ttt::Generator generate(model, {.temperature = temperature, .seed = static_cast<std::uint64_t>(seed)},
+                          {.ignore_eos = true});  // no byte ends a text
+  generate.read(ttt::bytes(prompt));
   for (const char c : prompt) text.put(c);
 
   const Stopwatch watch;
   for (ttt::Index i = 0; i < length; ++i) {
-    text.put(static_cast<char>(generate.next()));
+    text.put(static_cast<char>(*generate.next()));
     out << std::flush;
   }
   text.finish();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Directories exchanged by rename, cleaned up by name, and never deleted with a stranger's file inside.
+// Directories exchanged by rename, cleaned up by name, and no stranger's file in them ever lost.
 #include "io/atomic_directory.hpp"
 
 #include <fcntl.h>
@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <string>
@@ -19,6 +17,8 @@
 #include <sys/syscall.h>
 #endif
 
+#include "io/file_names.hpp"
+
 namespace ttt::detail {
 namespace fs = std::filesystem;
 namespace {
@@ -27,18 +27,30 @@ namespace {
 constexpr std::string_view new_suffix = ".new~";
 constexpr std::size_t unique_length = 17;  // with its dot
 
-bool is_model_file(std::string name) {
+/// A file of a model, or what a killed writer left of one.
+bool is_replaced(std::string name) {
   if (name.ends_with(part_suffix) && name.size() > unique_length + part_suffix.size()) {
     name.resize(name.size() - unique_length - part_suffix.size());
   }
-  constexpr std::array others = {"config.json", "model.safetensors.index.json", "optimizer.safetensors",
-                                 "training.json"};
-  return std::find(others.begin(), others.end(), name) != others.end() ||
-         (name.starts_with("model") && name.ends_with(".safetensors"));
+  return is_model_file(name);
 }
 
-/// Throws unless the directory is missing or holds files of a model only.
-void refuse_strangers(const fs::path& directory) {
+/// Not a link to one.
+bool is_real_directory(const fs::path& path) {
+  std::error_code ignored;
+  return fs::symlink_status(path, ignored).type() == fs::file_type::directory;
+}
+
+/// f(entry) for all that a directory holds.
+template <class F>
+void each_entry(const fs::path& directory, const F& f) {
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) f(*entry);
+  if (error) throw_system_error("read", directory, error.value());
+}
+
+/// Throws unless the directory is missing or can be replaced.
+void check_replaceable(const fs::path& directory) {
   std::error_code error, ignored;
   const fs::file_status status = fs::status(directory, error);
   if (status.type() == fs::file_type::not_found) return;
@@ -47,25 +59,67 @@ void refuse_strangers(const fs::path& directory) {
                            ": expected a directory or nothing, found something else");
   require<CheckpointError>(!fs::equivalent(directory, fs::current_path(ignored), ignored), directory.string(),
                            ": expected a directory of the model's own, found the current directory");
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    const bool is_directory = entry->symlink_status(ignored).type() == fs::file_type::directory;
-    require<CheckpointError>(is_model_file(name) && !is_directory, directory.string(),
-                             ": expected a new directory or one with files of a model only, found ", name);
-  }
-  if (error) throw_system_error("read", directory, error.value());
+  each_entry(directory, [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    require<CheckpointError>(!is_replaced(name) || !is_real_directory(entry.path()), directory.string(), ": expected ",
+                             name, " to be a file of a model, found a directory");
+  });
 }
 
-/// Deletes a model directory. If it holds a stranger's file after all, that file stays.
-void remove_model(const fs::path& directory) {
-  std::error_code ignored;  // what stays is tried again by the next save
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  struct stat first, second;
+  return ::lstat(a.c_str(), &first) == 0 && ::lstat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+/// Gives `to` a link to everything in `from` that `skip` does not name and that it lacks, directory by directory.
+void carry_over(const fs::path& from, const fs::path& to, bool (*skip)(std::string name)) {
+  each_entry(from, [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    if (skip(name)) return;
+    const fs::path copy = to / name;
+    if (is_real_directory(entry.path())) {
+      const int failure = ::mkdir(copy.c_str(), 0700) == 0 ? 0 : errno;
+      if (failure != 0 && !is_real_directory(copy)) throw_system_error("create", copy, failure);
+      std::error_code ignored;  // as before, as far as possible
+      carry_over(entry.path(), copy, [](std::string) { return false; });
+      fs::permissions(copy, fs::status(entry.path(), ignored).permissions(), ignored);
+      sync(copy);
+    } else if (::linkat(AT_FDCWD, entry.path().c_str(), AT_FDCWD, copy.c_str(), 0) != 0 && errno != EEXIST) {
+      throw_system_error("link into the new directory, where it would be kept,", entry.path(), errno);
+    }
+  });
+}
+
+/// Deletes what `target` holds as well, and directories that are empty then.
+void remove_carried_over(const fs::path& directory, const fs::path& target) {
+  std::error_code ignored;
   for (fs::directory_iterator entry(directory, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-    if (is_model_file(entry->path().filename().string())) ::unlink(entry->path().c_str());
+    const fs::path other = target / entry->path().filename();
+    if (is_real_directory(entry->path())) {
+      if (is_real_directory(other)) remove_carried_over(entry->path(), other);
+    } else if (is_same_file(entry->path(), other)) {
+      ::unlink(entry->path().c_str());
+    }
   }
   ::rmdir(directory.c_str());
 }
 
+/// Deletes a model directory that `target` replaces. A file in it that is not a model's stays if the target lacks it.
+void remove_model(const fs::path& directory, const fs::path& target) {
+  std::error_code ignored;  // what stays is tried again by the next save
+  for (fs::directory_iterator entry(directory, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+    if (is_replaced(entry->path().filename().string())) ::unlink(entry->path().c_str());
+  }
+  remove_carried_over(directory, target);
+}
+
 fs::path with_suffix(const fs::path& path, std::string_view suffix) { return path.string() + std::string(suffix); }
+
+/// A new name for a directory that only a living writer keeps.
+fs::path left_over(const fs::path& target) {
+  return with_suffix(target, "." + unique_name() + std::string(new_suffix));
+}
 
 /// The directory meant, absolute and with no link at its end; it need not exist, but its parent must.
 fs::path resolve(const fs::path& given) {
@@ -101,7 +155,7 @@ void remove_left_overs(const fs::path& target) {
     const std::string name = entry->path().filename().string();
     if (name.size() != length || !name.starts_with(begin) || !name.ends_with(new_suffix)) continue;
     const Descriptor directory = open_directory(entry->path());
-    if (directory.get() >= 0 && lock(directory)) remove_model(entry->path());
+    if (directory.get() >= 0 && lock(directory)) remove_model(entry->path(), target);
   }
 }
 
@@ -134,7 +188,9 @@ bool is_occupied(int error) { return error == ENOTEMPTY || error == EEXIST; }
 fs::path exchange_in_two_steps(const fs::path& a, const fs::path& b) {
   const fs::path old = with_suffix(b, ".old~");
   for (;;) {
-    remove_model(old);  // of a save that was killed after its second step
+    remove_model(old, b);  // of a save that was killed after its second step
+    std::error_code ignored;
+    if (fs::exists(old, ignored)) rename_directory(old, left_over(b));  // it holds a file that is nowhere else
     const int first = rename_directory(b, old);
     if (first != 0) throw_system_error("replace", b, first);
     const int second = rename_directory(a, b);
@@ -160,10 +216,10 @@ void recover(const fs::path& directory) { recover_resolved(resolve(directory)); 
 
 AtomicDirectory::AtomicDirectory(const fs::path& target) : target_(resolve(target)) {
   recover_resolved(target_);
-  refuse_strangers(target_);
+  check_replaceable(target_);
   remove_left_overs(target_);
   for (;;) {
-    path_ = with_suffix(target_, "." + unique_name() + std::string(new_suffix));
+    path_ = left_over(target_);
     if (::mkdir(path_.c_str(), 0777) != 0) throw_system_error("create", path_, errno);
     lock_ = open_directory(path_);
     if (lock_.get() < 0 && errno != ENOENT) throw_system_error("create", path_, errno);
@@ -175,17 +231,19 @@ AtomicDirectory::AtomicDirectory(const fs::path& target) : target_(resolve(targe
 }
 
 AtomicDirectory::~AtomicDirectory() {
-  if (!path_.empty()) remove_model(path_);
+  if (!path_.empty()) remove_model(path_, target_);
 }
 
 void AtomicDirectory::commit() {
-  refuse_strangers(path_);
-  refuse_strangers(target_);
+  check_replaceable(target_);
+  each_entry(path_, [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    require<CheckpointError>(is_replaced(name), path_.string(), ": expected files of a model, found ", name);
+    sync(entry.path());
+  });
   std::error_code error;
-  for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
-    sync(entry->path());
-  }
-  if (error) throw_system_error("read", path_, error.value());
+  const bool replaces = fs::exists(target_, error);
+  if (replaces) carry_over(target_, path_, is_replaced);
   sync(path_);
 
   fs::path old;  // where the replaced directory is then
@@ -198,7 +256,13 @@ void AtomicDirectory::commit() {
   }
   path_.clear();
   sync(target_.parent_path());
-  if (!old.empty()) remove_model(old);
+  if (old.empty()) return;
+  try {
+    carry_over(old, target_, is_replaced);  // what came since
+  } catch (const CheckpointError&) {
+    // The model is saved. What cannot be linked stays where it is.
+  }
+  remove_model(old, target_);
 }
 
 }  // namespace ttt::detail

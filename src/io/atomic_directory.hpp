@@ -10,11 +10,13 @@ namespace ttt::detail {
 
 /// A new directory beside the target, to be written into and then put in its place.
 ///
-/// The target may be missing, or a directory that holds nothing but files of a model (config.json, model*.safetensors,
-/// model.safetensors.index.json, optimizer.safetensors, training.json): all of them are replaced, also those that the
-/// new model does not have. With anything else inside, with a file in its place or for the current directory, the
-/// constructor and `commit` refuse: a file that is not a model's is never deleted. A link to a directory stays, and the
-/// directory that it leads to is replaced.
+/// The target may be missing, or a directory. Its files of a model (file_names.hpp) are replaced, also those that the
+/// new model does not have. Everything else in it, such as tokenizer.json or a .git directory, is carried over: the new
+/// directory gets links to the same files, in directories of the same names, before it takes the old one's place. No
+/// file that is not a model's is ever deleted unless it is in the target under the same name. Where a file cannot be
+/// linked, with a directory of a model file's name inside, with a file in the target's place and for the current
+/// directory, the constructor or `commit` refuses. A link to a directory stays, and the directory that it leads to is
+/// replaced.
 ///
 /// Everything throws CheckpointError.
 class AtomicDirectory {

@@ -6,6 +6,7 @@
 
 #include "io/atomic_directory.hpp"
 #include "io/config_json.hpp"
+#include "io/file_names.hpp"
 #include "io/model_files.hpp"
 
 namespace ttt {
@@ -43,9 +44,9 @@ class ModelTensors {
 std::pair<ModelConfig, ModelTensors> open_model(const std::filesystem::path& directory) {
   detail::recover(directory);
   for (;;) {
-    const ModelConfig config = detail::read_config(directory / "config.json");
+    const ModelConfig config = detail::read_config(directory / detail::config_file);
     ModelTensors tensors(directory);
-    if (detail::read_config(directory / "config.json") == config) return {config, std::move(tensors)};
+    if (detail::read_config(directory / detail::config_file) == config) return {config, std::move(tensors)};
   }
 }
 
@@ -80,8 +81,8 @@ void check_sizes(const ModelConfig& config, const ModelTensors& tensors, const s
 
 template <class T>
 void detail::write_model_files(const BasicModel<T>& model, const std::filesystem::path& directory, Dtype stored) {
-  write_config(directory / "config.json", model.config(), stored);
-  write_safetensors(directory / "model.safetensors", tensor_sources(model.params(), stored), {{"format", "pt"}});
+  write_config(directory / config_file, model.config(), stored);
+  write_safetensors(directory / model_file, tensor_sources(model.params(), stored), {{"format", "pt"}});
 }
 
 template <class T>

@@ -3,14 +3,16 @@
 #include "ttt/io/safetensors.hpp"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <set>
 #include <type_traits>
 
 #include "io/file.hpp"
+#include "io/file_names.hpp"
 #include "io/parse_json.hpp"
 #include "io/safetensors_format.hpp"
 #include "ops/half.hpp"
+#include "ttt/base/enums.hpp"
 #include "ttt/base/parallel.hpp"
 
 namespace ttt {
@@ -20,27 +22,19 @@ using namespace detail;
 using nlohmann::json;
 
 struct DtypeTraits {
-  Dtype dtype;
+  Dtype value;
   const char* name;
   Index bytes;
 };
 
-constexpr std::array dtypes = {
-    DtypeTraits{Dtype::f64, "F64", 8},         DtypeTraits{Dtype::f32, "F32", 4},
-    DtypeTraits{Dtype::f16, "F16", 2},         DtypeTraits{Dtype::bf16, "BF16", 2},
-    DtypeTraits{Dtype::f8_e4m3, "F8_E4M3", 1}, DtypeTraits{Dtype::f8_e5m2, "F8_E5M2", 1},
-    DtypeTraits{Dtype::i64, "I64", 8},         DtypeTraits{Dtype::i32, "I32", 4},
-    DtypeTraits{Dtype::i16, "I16", 2},         DtypeTraits{Dtype::i8, "I8", 1},
-    DtypeTraits{Dtype::u64, "U64", 8},         DtypeTraits{Dtype::u32, "U32", 4},
-    DtypeTraits{Dtype::u16, "U16", 2},         DtypeTraits{Dtype::u8, "U8", 1},
-    DtypeTraits{Dtype::boolean, "BOOL", 1},
-};
+constexpr DtypeTraits dtypes[] = {
+    {Dtype::f64, "F64", 8},   {Dtype::f32, "F32", 4},         {Dtype::f16, "F16", 2},
+    {Dtype::bf16, "BF16", 2}, {Dtype::f8_e4m3, "F8_E4M3", 1}, {Dtype::f8_e5m2, "F8_E5M2", 1},
+    {Dtype::i64, "I64", 8},   {Dtype::i32, "I32", 4},         {Dtype::i16, "I16", 2},
+    {Dtype::i8, "I8", 1},     {Dtype::u64, "U64", 8},         {Dtype::u32, "U32", 4},
+    {Dtype::u16, "U16", 2},   {Dtype::u8, "U8", 1},           {Dtype::boolean, "BOOL", 1}};
 
-const DtypeTraits& traits(Dtype dtype) {
-  const auto found = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& t) { return t.dtype == dtype; });
-  require(found != dtypes.end(), "expected a Dtype, found number ", static_cast<int>(dtype));
-  return *found;
-}
+const DtypeTraits& traits(Dtype dtype) { return row_of(dtypes, dtype, "Dtype"); }
 
 // --- the header ------------------------------------------------------------------------------------------------------
 
@@ -65,10 +59,11 @@ const json& array_member(const json& object, const char* key, const std::string&
 
 TensorInfo read_info(const json& value, const std::string& where) {
   const json& dtype = member(value, "dtype", where);
-  const auto known = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& t) { return dtype == t.name; });
-  require<CheckpointError>(known != dtypes.end(), where, ": dtype: expected a type of the safetensors format, found ",
+  const std::optional<Dtype> known =
+      dtype.is_string() ? value_of(dtypes, dtype.get_ref<const std::string&>()) : std::nullopt;
+  require<CheckpointError>(known.has_value(), where, ": dtype: expected a type of the safetensors format, found ",
                            excerpt(dtype));
-  TensorInfo info{known->dtype, {}};
+  TensorInfo info{*known, {}};
   for (const json& extent : array_member(value, "shape", where)) {
     info.shape.push_back(read_index(extent, where + ": shape"));
   }
@@ -264,15 +259,14 @@ std::map<std::string, std::string> read_index_file(const std::filesystem::path& 
 }  // namespace
 
 TensorDirectory::TensorDirectory(const std::filesystem::path& directory) : directory_(directory) {
-  const std::filesystem::path single = directory / "model.safetensors",
-                              index = directory / "model.safetensors.index.json";
+  const std::filesystem::path single = directory / model_file, index = directory / index_file;
   std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
   if (std::filesystem::exists(single, ignored)) {
     files_.emplace_back(single);
     return;
   }
-  require<CheckpointError>(std::filesystem::exists(index, ignored), directory.string(),
-                           ": expected model.safetensors or model.safetensors.index.json, found neither");
+  require<CheckpointError>(std::filesystem::exists(index, ignored), directory.string(), ": expected ", model_file,
+                           " or ", index_file, ", found neither");
 
   const std::map<std::string, std::string> weight_map = read_index_file(index);
   std::set<std::string> shards;

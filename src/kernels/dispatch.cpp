@@ -2,11 +2,10 @@
 // Chooses among the tables of kernels: the best that the machine can run, unless TTT_ISA or set_isa says otherwise.
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include "kernels/tables.hpp"
-#include "ttt/base/error.hpp"
+#include "ttt/base/enums.hpp"
 #include "ttt/ops/kernels.hpp"
 
 namespace ttt::ops {
@@ -41,7 +40,8 @@ constexpr Table tables[] = {
 #endif
 };
 
-constexpr Isa every_isa[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon};
+constexpr detail::Named<Isa> isas[] = {
+    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::neon, "neon"}};
 
 const Table* find(Isa isa) {
   for (const Table& table : tables) {
@@ -67,10 +67,8 @@ const Table& choose() {
     }
     return *best;
   }
-  const Table* found = nullptr;
-  for (const Isa isa : every_isa) {
-    if (std::strcmp(wanted, name(isa)) == 0) found = find(isa);
-  }
+  const std::optional<Isa> isa = detail::value_of(isas, wanted);
+  const Table* found = isa ? find(*isa) : nullptr;
   require(found != nullptr, "TTT_ISA: expected one of ", supported_names(), ", found \"", wanted, "\"");
   return *found;
 }
@@ -109,18 +107,6 @@ void set_isa(Isa isa) {
   ops::current.store(table, std::memory_order_release);
 }
 
-const char* name(Isa isa) {
-  switch (isa) {
-    case Isa::scalar:
-      return "scalar";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::neon:
-      return "neon";
-  }
-  return "unknown";
-}
+const char* name(Isa isa) { return detail::row_of(ops::isas, isa, "Isa").name; }
 
 }  // namespace ttt

@@ -71,7 +71,7 @@ void each_token(View<const Token, 2> tokens, std::span<const Index> lengths, con
 
 void check_targets(View<const Token, 2> targets, std::span<const Index> lengths, Index vocab_size) {
   each_token(targets, lengths, [&](Token v) {
-    require<ShapeError>(v == ignored_target || (0 <= v && v < vocab_size), "expected targets of 0 to ", vocab_size - 1,
+    require<TokenError>(v == ignored_target || (0 <= v && v < vocab_size), "expected targets of 0 to ", vocab_size - 1,
                         " or ", ignored_target, ", found ", v);
   });
 }
@@ -87,7 +87,7 @@ BasicModel<T>::BasicModel(const ModelConfig& config, Rng& rng)
 template <class T>
 BasicModel<T>::BasicModel(const ModelConfig& config, Params params)
     : config_(resolved(config)), params_(std::move(params)) {
-  detail::check_shapes(Params::zeros(config_), params_, "model parameters");
+  params_.check(config_, "model parameters");
   make_tables();
 }
 
@@ -149,7 +149,7 @@ void BasicModel<T>::check(View<const Token, 2> tokens, const State& state, std::
   detail::check_lengths(lengths, tokens.rows(), tokens.cols());
   check_state(state);
   each_token(tokens, lengths, [&](Token v) {
-    require<ShapeError>(0 <= v && v < config_.vocab_size, "expected tokens of 0 to ", config_.vocab_size - 1,
+    require<TokenError>(0 <= v && v < config_.vocab_size, "expected tokens of 0 to ", config_.vocab_size - 1,
                         ", found ", v);
   });
 }

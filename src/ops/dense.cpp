@@ -9,6 +9,7 @@
 
 #include "kernels/panels.hpp"
 #include "ops/half.hpp"
+#include "ttt/base/enums.hpp"
 #include "ttt/base/parallel.hpp"
 
 namespace ttt {
@@ -211,15 +212,9 @@ T* Dense<T>::check_full() const {
 }
 
 const char* name(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::full:
-      return "full";
-    case WeightFormat::bf16:
-      return "bf16";
-    case WeightFormat::q8:
-      return "q8";
-  }
-  return "unknown";
+  static constexpr detail::Named<WeightFormat> formats[] = {
+      {WeightFormat::full, "full"}, {WeightFormat::bf16, "bf16"}, {WeightFormat::q8, "q8"}};
+  return detail::row_of(formats, format, "WeightFormat").name;
 }
 
 template class Dense<float>;

@@ -43,15 +43,30 @@ void validate(const AdamWConfig& config) {
                        "weight_decay: expected a finite number of at least 0, found ", config.weight_decay);
 }
 
-ops::AdamwStep detail::adamw_step(const AdamWConfig& config, Index steps, double learning_rate,
-                                  double gradient_factor) {
-  double power1 = 1, power2 = 1;
-  for (Index n = 0; n < steps; ++n) {
-    power1 *= config.beta1;
-    power2 *= config.beta2;
+void detail::BetaPowers::advance(const AdamWConfig& config, Index n) {
+  if (n < n_ || config.beta1 != beta1_ || config.beta2 != beta2_) {
+    *this = {};
+    beta1_ = config.beta1;
+    beta2_ = config.beta2;
   }
-  return {learning_rate,       config.beta1, config.beta2, config.epsilon,
-          config.weight_decay, 1 - power1,   1 - power2,   gradient_factor};
+  for (; n_ < n; ++n_) {
+    const double next1 = power1_ * beta1_, next2 = power2_ * beta2_;
+    if (next1 == power1_ && next2 == power2_) n_ = n - 1;  // as near to 0 as they come: all that follow are the same
+    power1_ = next1;
+    power2_ = next2;
+  }
+}
+
+ops::AdamwStep detail::adamw_step(const AdamWConfig& config, const BetaPowers& powers, double learning_rate,
+                                  double gradient_factor) {
+  return {.rate = learning_rate,
+          .beta1 = config.beta1,
+          .beta2 = config.beta2,
+          .epsilon = config.epsilon,
+          .weight_decay = config.weight_decay,
+          .correction1 = 1 - powers.power1(),
+          .correction2 = 1 - powers.power2(),
+          .gradient_factor = gradient_factor};
 }
 
 }  // namespace ttt

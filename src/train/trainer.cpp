@@ -4,11 +4,13 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "io/atomic_directory.hpp"
 #include "io/file.hpp"
+#include "io/file_names.hpp"
 #include "io/model_files.hpp"
 #include "io/parse_json.hpp"
 #include "ttt/io/checkpoint.hpp"
@@ -106,10 +108,16 @@ TrainerConfig paper_recipe(SequenceType type, Index steps) {
 
 template <class T>
 Trainer<T>::Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfig& config)
+    // Both go by reference, so that the model is still here when the optimizer is made.
+    : Trainer(std::move(model), std::move(windows), config, AdamW(model.params(), config.adamw)) {}
+
+template <class T>
+Trainer<T>::Trainer(BasicModel<T>&& model, TextWindows&& windows, const TrainerConfig& config,
+                    AdamW<ModelParams<T>>&& optimizer)
     : model_(std::move(model)),
       windows_(std::move(windows)),
       config_(config),
-      optimizer_(model_.params(), config.adamw),
+      optimizer_(std::move(optimizer)),
       gradient_(ModelParams<T>::zeros(model_.config())) {
   require<ConfigError>(config.batch_size >= 1 && config.micro_batches >= 1,
                        "expected a batch of at least 1 sequence and 1 micro-batch, found ", config.batch_size, " and ",
@@ -156,7 +164,7 @@ void Trainer<T>::save(const std::filesystem::path& directory) const {
   for (TensorSource& source : detail::tensor_sources(optimizer_.exp_avg_sq, stored, "exp_avg_sq.")) {
     moments.push_back(std::move(source));
   }
-  write_safetensors(out.path() / "optimizer.safetensors", moments);
+  write_safetensors(out.path() / detail::optimizer_file, moments);
 
   const TextWindows::Position& position = windows_.position();
   const nlohmann::json run = {{"steps", optimizer_.steps},
@@ -166,29 +174,30 @@ void Trainer<T>::save(const std::filesystem::path& directory) const {
                               {"batch_size", config_.batch_size},
                               {"micro_batches", config_.micro_batches},
                               {"epoch_random_state", position.epoch.state}};
-  detail::write_text(out.path() / "training.json", run.dump(2) + '\n');
+  detail::write_text(out.path() / detail::training_file, run.dump(2) + '\n');
   out.commit();
 }
 
 template <class T>
 Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindows windows,
                               const TrainerConfig& config) {
-  const std::filesystem::path moments = directory / "optimizer.safetensors", run = directory / "training.json";
+  const std::filesystem::path moments = directory / detail::optimizer_file, run = directory / detail::training_file;
   std::string text;
-  BasicModel<T> model = load<T>(directory);
-  auto exp_avg = ModelParams<T>::zeros(model.config()), exp_avg_sq = ModelParams<T>::zeros(model.config());
+  std::optional<BasicModel<T>> model;
+  std::optional<AdamW<ModelParams<T>>> optimizer;
   // A save that replaces the directory meanwhile replaces training.json too: then all is read again.
   do {
     text = detail::read_text(run);
-    model = load<T>(directory);
+    optimizer.reset();  // an earlier reading's memory
+    model.reset();
+    model.emplace(load<T>(directory));
+    optimizer.emplace(model->params(), config.adamw);
     const TensorFile file(moments);
-    detail::read_tensors(file, moments, "exp_avg.", exp_avg);
-    detail::read_tensors(file, moments, "exp_avg_sq.", exp_avg_sq);
+    detail::read_tensors(file, moments, "exp_avg.", optimizer->exp_avg);
+    detail::read_tensors(file, moments, "exp_avg_sq.", optimizer->exp_avg_sq);
   } while (detail::read_text(run) != text);
 
-  Trainer trainer(std::move(model), std::move(windows), config);
-  trainer.optimizer_.exp_avg = std::move(exp_avg);
-  trainer.optimizer_.exp_avg_sq = std::move(exp_avg_sq);
+  Trainer trainer(std::move(*model), std::move(windows), config, std::move(*optimizer));
   const nlohmann::json json = detail::parse_json(text, run.string());
   try {
     const std::string digest = json.at("text");

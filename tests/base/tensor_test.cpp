@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ttt {
 namespace {
@@ -104,6 +107,28 @@ TEST(View, CopyAndFillRespectStrides) {
       for (Index k = 0; k < 4; ++k) EXPECT_EQ(to[i][j][k + 1], from[i][j][k]);
     }
   }
+}
+
+TEST(View, LooksAtAnyContiguousRange) {
+  const auto sum = [](View<const int, 1> v) { return std::accumulate(v.begin(), v.end(), 0); };
+  std::vector<int> vector = {1, 2, 3};
+  std::array<int, 2> array = {4, 5};
+  int plain[] = {6, 7};
+  EXPECT_EQ(sum(vector), 6);
+  EXPECT_EQ(sum(std::as_const(vector)), 6);
+  EXPECT_EQ(sum(std::vector<int>{1, 1}), 2);
+  EXPECT_EQ(sum(array), 9);
+  EXPECT_EQ(sum(plain), 13);
+  EXPECT_EQ(sum(std::span(vector).last(2)), 5);
+  EXPECT_EQ(sum(std::vector<int>()), 0);
+
+  const View<int, 1> mutable_view = vector;
+  EXPECT_EQ(mutable_view.data(), vector.data());
+  EXPECT_EQ(mutable_view.shape(), (Shape<1>{3}));
+  fill(mutable_view, 9);
+  EXPECT_EQ(vector, (std::vector<int>{9, 9, 9}));
+  fill(View<int, 1>(std::span(array)), 8);
+  EXPECT_EQ(sum(array), 16);
 }
 
 TEST(View, ShapesReadAsLists) {

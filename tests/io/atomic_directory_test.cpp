@@ -48,10 +48,33 @@ const Files& model_b() {
   return files;
 }
 
+/// By path, in directories too.
 Files files_in(const fs::path& directory) {
   Files files;
-  for (const std::string& name : names_in(directory)) files[name] = get(directory / name);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    const std::string name = entry.path().lexically_relative(directory).string();
+    if (entry.is_regular_file()) files[name] = get(entry.path());
+  }
   return files;
+}
+
+/// What is not a model's in a model directory.
+const Files& others() {
+  static const Files files = {
+      {"tokenizer.json", "T"}, {"config.json~", "c"}, {".git/HEAD", "h"}, {".git/objects/00/1", "o"}, {"part~", "p"}};
+  return files;
+}
+
+void put_all(const fs::path& directory, const Files& files) {
+  for (const auto& [name, content] : files) {
+    fs::create_directories((directory / name).parent_path());
+    put(directory / name, content);
+  }
+}
+
+Files operator+(Files a, const Files& b) {
+  a.insert(b.begin(), b.end());
+  return a;
 }
 
 void save(const fs::path& path, const Files& files) {
@@ -194,20 +217,78 @@ TEST_F(AtomicDirectoryTest, KeepsPermissions) {
   EXPECT_EQ(fs::status(model()).permissions(), fs::perms(0750));
 }
 
-TEST_F(AtomicDirectoryTest, RefusesToDeleteAStrangersFile) {
-  const auto error = [](const fs::path& path) { return error_of<CheckpointError>([&] { save(path, model_b()); }); };
-  for (const char* name : {"notes.txt", "tokenizer.model", "config.json~", ".hidden", "part~", ".part~"}) {
-    save(model(), model_a());
-    put(model() / name, "mine");
-    EXPECT_TRUE(contains(error(model()), std::string("files of a model only, found ") + name));
-    EXPECT_EQ(get(model() / name), "mine");
-    fs::remove(model() / name);
-    EXPECT_EQ(files_in(model()), model_a());
+TEST_F(AtomicDirectoryTest, CarriesOverWhatIsNotAModels) {
+  save(model(), model_a());
+  put_all(model(), others());
+  fs::permissions(model() / ".git", fs::perms(0711));
+  fs::create_symlink("tokenizer.json", model() / "link");
+  fs::create_directory_symlink("/", model() / "link to a directory");
+  fs::create_directory(model() / "empty");
+  for (const Files& files : {model_b(), model_a(), Files()}) {
+    save(model(), files);
+    Files expected = files + others();
+    expected["link"] = "T";
+    EXPECT_EQ(files_in(model()), expected);
+    EXPECT_EQ(fs::read_symlink(model() / "link"), "tokenizer.json");
+    EXPECT_EQ(fs::read_symlink(model() / "link to a directory"), "/");
+    EXPECT_TRUE(fs::is_empty(model() / "empty"));
+    EXPECT_EQ(fs::status(model() / ".git").permissions(), fs::perms(0711));
   }
-  fs::create_directory(model() / "model.safetensors.d");
-  EXPECT_TRUE(contains(error(model()), "model.safetensors.d"));
-  fs::rename(model() / "model.safetensors.d", model() / "optimizer.safetensors");
-  EXPECT_TRUE(contains(error(model()), "optimizer.safetensors"));
+  EXPECT_EQ(names_in(parent()), std::set<std::string>{"model"});
+
+  // A save that is given up takes nothing away.
+  { AtomicDirectory directory(model()); }
+  EXPECT_EQ(get(model() / "tokenizer.json"), "T");
+  EXPECT_EQ(names_in(parent()), std::set<std::string>{"model"});
+}
+
+TEST_F(AtomicDirectoryTest, CarriesOverInTwoStepsToo) {
+  if (!can_forbid_exchange()) GTEST_SKIP() << "needs seccomp";
+  save(model(), model_a());
+  put_all(model(), others());
+  // A killed save's old directory, with a file that is nowhere else.
+  put_all(parent() / "model.old~", {{"config.json", "old"}, {"notes.txt", "mine"}});
+  ASSERT_EQ(wait_for(start([&] {
+              if (!forbid_exchange()) return false;
+              save(model(), model_b());
+              return true;
+            })),
+            0);
+  EXPECT_EQ(files_in(model()), model_b() + others());
+  const std::set<std::string> names = names_in(parent());
+  ASSERT_EQ(names.size(), 2u);
+  EXPECT_EQ(files_in(parent() / *std::next(names.begin())), (Files{{"notes.txt", "mine"}}));
+}
+
+TEST_F(AtomicDirectoryTest, CarriesOverAFileThatComesWhileItWrites) {
+  save(model(), model_a());
+  AtomicDirectory directory(model());
+  write_text(directory.path() / "config.json", "B");
+  put(model() / "notes.txt", "mine");
+  directory.commit();
+  EXPECT_EQ(files_in(model()), (Files{{"config.json", "B"}, {"notes.txt", "mine"}}));
+  EXPECT_EQ(names_in(parent()), std::set<std::string>{"model"});
+}
+
+TEST_F(AtomicDirectoryTest, KeepsAFileThatOnlyAKilledWriterHas) {
+  save(model(), model_a());
+  put(model() / "tokenizer.json", "T");
+  const fs::path dead = parent() / "model.0123456789abcdef.new~";
+  put_all(dead, {{"config.json", "dead"}, {"tokenizer.json", "another"}, {"a/notes.txt", "mine"}});
+  fs::create_hard_link(model() / "tokenizer.json", dead / "a" / "tokenizer.json");
+  save(model(), model_b());
+  EXPECT_EQ(files_in(model()), model_b() + Files({{"tokenizer.json", "T"}}));
+  EXPECT_EQ(files_in(dead), (Files{{"tokenizer.json", "another"}, {"a/notes.txt", "mine"}, {"a/tokenizer.json", "T"}}));
+}
+
+TEST_F(AtomicDirectoryTest, RefusesWhatItCannotReplace) {
+  const auto error = [](const fs::path& path) { return error_of<CheckpointError>([&] { save(path, model_b()); }); };
+  save(model(), model_a());
+  fs::create_directory(model() / "model.d.safetensors");
+  EXPECT_TRUE(contains(error(model()), "expected model.d.safetensors to be a file of a model, found a directory"));
+  fs::rename(model() / "model.d.safetensors", model() / "optimizer.safetensors");
+  EXPECT_TRUE(contains(error(model()), "expected optimizer.safetensors to be a file"));
+  EXPECT_EQ(files_in(model()), model_a());
 
   put(parent() / "file", "mine");
   EXPECT_TRUE(contains(error(parent() / "file"), "file: expected a directory or nothing, found something else"));
@@ -216,19 +297,10 @@ TEST_F(AtomicDirectoryTest, RefusesToDeleteAStrangersFile) {
   EXPECT_EQ(names_in(parent()), (std::set<std::string>{"file", "model"}));
 }
 
-TEST_F(AtomicDirectoryTest, RefusesAStrangersFileThatComesWhileItWrites) {
-  save(model(), model_a());
-  AtomicDirectory directory(model());
-  write_text(directory.path() / "config.json", "B");
-  put(model() / "notes.txt", "mine");
-  EXPECT_TRUE(contains(error_of<CheckpointError>([&] { directory.commit(); }), "found notes.txt"));
-  EXPECT_EQ(get(model() / "notes.txt"), "mine");
-}
-
-TEST_F(AtomicDirectoryTest, RefusesWhatItWouldRefuseToReplace) {
+TEST_F(AtomicDirectoryTest, WritesFilesOfAModelOnly) {
   AtomicDirectory directory(model());
   put(directory.path() / "notes.txt", "not a file of a model");
-  EXPECT_THROW(directory.commit(), CheckpointError);
+  EXPECT_TRUE(contains(error_of<CheckpointError>([&] { directory.commit(); }), "found notes.txt"));
   EXPECT_FALSE(fs::exists(model()));
 }
 
@@ -313,12 +385,15 @@ TEST_F(AtomicDirectoryTest, RecoversTheOldDirectoryOfATwoStepSave) {
 // --- killed writers --------------------------------------------------------------------------------------------------
 
 #ifdef __linux__
-/// Kills a writer of B after its n-th system call, for every n: whatever a save has done by then, A or B is whole.
+/// Kills a writer of B after its n-th system call, for every n: whatever a save has done by then, A or B is whole, and
+/// what is not a model's is there.
 void kill_at_every_system_call(const fs::path& model, bool two_steps) {
+  const Files a = model_a() + others(), b = model_b() + others();
   save(model, model_a());
+  put_all(model, others());
   bool was_a = false, was_b = false;
   for (int calls = 0;; ++calls) {
-    if (files_in(model) != model_a()) save(model, model_a());
+    if (files_in(model) != a) save(model, model_a());
     const pid_t child = start([&] {
       if (two_steps && !forbid_exchange()) return false;
       if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return false;
@@ -342,12 +417,12 @@ void kill_at_every_system_call(const fs::path& model, bool two_steps) {
 
     recover(model);
     const Files files = files_in(model);
-    ASSERT_TRUE(files == model_a() || files == model_b()) << "after " << calls << " system calls";
-    (files == model_a() ? was_a : was_b) = true;
+    ASSERT_TRUE(files == a || files == b) << "after " << calls << " system calls";
+    (files == a ? was_a : was_b) = true;
   }
   EXPECT_TRUE(was_a);
   EXPECT_TRUE(was_b);
-  EXPECT_EQ(files_in(model), model_b());
+  EXPECT_EQ(files_in(model), b);
   EXPECT_EQ(names_in(model.parent_path()), std::set<std::string>{"model"});  // nothing is left of all the killed ones
 }
 
@@ -368,14 +443,14 @@ TEST_F(AtomicDirectoryTest, LeavesTheDirectoriesOfLivingWriters) {
   // A dead one, and directories of others that are only similar.
   fs::create_directory(parent() / "model.0123456789abcdef.new~");
   put(parent() / "model.0123456789abcdef.new~" / "config.json", "dead");
-  const std::set<std::string> others = {"model.0123456789abcdef.new", "model.old", "other.0123456789abcdef.new~"};
-  for (const std::string& name : others) fs::create_directory(parent() / name);
+  const std::set<std::string> similar = {"model.0123456789abcdef.new", "model.old", "other.0123456789abcdef.new~"};
+  for (const std::string& name : similar) fs::create_directory(parent() / name);
   EXPECT_EQ(wait_for(start([&] {
               save(model(), model_a());
               return true;
             })),
             0);
-  std::set<std::string> expected = others;
+  std::set<std::string> expected = similar;
   expected.insert({"model", living.path().filename().string()});
   EXPECT_EQ(names_in(parent()), expected);
   living.commit();

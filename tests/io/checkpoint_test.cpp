@@ -94,6 +94,17 @@ TEST(Checkpoint, FollowsTheOfficialLayout) {
   EXPECT_EQ(file.info("lm_head.weight").shape, (std::vector<Index>{23, 16}));
 }
 
+TEST(Checkpoint, KeepsTheFilesOfATokenizer) {
+  const TemporaryDirectory temporary;
+  const std::filesystem::path directory = temporary.path() / "model";
+  save(small_model<float>(SequenceType::linear, false, true), directory);
+  support::put(directory / "tokenizer.json", "{}");
+  const Model model = small_model<float>(SequenceType::mlp, true, false);
+  save(model, directory);
+  EXPECT_EQ(support::get(directory / "tokenizer.json"), "{}");
+  EXPECT_TRUE(same_bits(load(directory).params(), model.params()));
+}
+
 /// Writes the model's tensors after `edit` has changed their list.
 template <class Edit>
 void save_edited(const Model& model, const std::filesystem::path& directory, const Edit& edit) {

@@ -111,7 +111,7 @@ TEST(Config, RefusesModelsThatCannotBe) {
       {[](ModelConfig& c) { c.bos_token_id = -1; }, "bos_token_id"},
       {[](ModelConfig& c) { c.eos_token_id = 200; }, "eos_token_id"},
       {[](ModelConfig& c) { c.sequence_type = static_cast<SequenceType>(7); },
-       "sequence_type: expected one of linear, mlp, attention, found number 7"},
+       "SequenceType: expected one of linear, mlp, attention, found number 7"},
       {[](ModelConfig& c) { c.hidden_size = 1 << 24, c.num_layers = 1 << 30; }, "numbers in memory"},
   };
   for (const BadModel& model : bad) {

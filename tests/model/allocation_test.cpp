@@ -259,8 +259,8 @@ TEST(GeneratorAllocation, NoneInNext) {
     const Model model = random_model<float>(config, rng);
     for (const SamplerConfig& sampler : {SamplerConfig{}, SamplerConfig{.temperature = 0},
                                          SamplerConfig{.temperature = 0.8, .top_k = 20, .top_p = 0.9}}) {
-      Generator generate(model, sampler);
-      generate.read({prompt.data(), {3}});
+      Generator generate(model, sampler, {.ignore_eos = true});
+      generate.read(prompt);
       expect_no_allocation([&] { generate.next(); });
     }
   }

@@ -22,12 +22,13 @@ class ModelInput : public testing::TestWithParam<ModelConfig> {
     before = state.clone();
   }
 
-  /// Each call throws ShapeError with all these words, and the state stays.
+  /// Each call throws this error with all these words, and the state stays.
+  template <class Expected = ShapeError>
   void expect_refused(const std::function<void()>& call, const std::vector<std::string>& words) {
     try {
       call();
       ADD_FAILURE() << "accepted, expected a complaint about " << words.front();
-    } catch (const ShapeError& e) {
+    } catch (const Expected& e) {
       for (const std::string& word : words) EXPECT_NE(std::string(e.what()).find(word), std::string::npos) << e.what();
     }
     EXPECT_TRUE(same_state(state, before));
@@ -49,14 +50,14 @@ TEST_P(ModelInput, TokensOutsideTheVocabularyAreRefused) {
     ModelTape<float> tape;
     ModelParams<float> gradient = ModelParams<float>::zeros(model.config());
     const std::vector<std::string> words{"28", std::to_string(wrong)};
-    expect_refused([&] { model.forward(tokens, state, work, logits); }, words);
-    expect_refused([&] { model.forward_last(tokens, state, work, last); }, words);
-    expect_refused([&] { model.token_losses(tokens, targets, state, work, losses); }, words);
-    expect_refused([&] { model.forward_loss(tokens, targets, state, tape, work, gradient); }, words);
+    expect_refused<TokenError>([&] { model.forward(tokens, state, work, logits); }, words);
+    expect_refused<TokenError>([&] { model.forward_last(tokens, state, work, last); }, words);
+    expect_refused<TokenError>([&] { model.token_losses(tokens, targets, state, work, losses); }, words);
+    expect_refused<TokenError>([&] { model.forward_loss(tokens, targets, state, tape, work, gradient); }, words);
     EXPECT_TRUE(same_bits(gradient, ModelParams<float>::zeros(model.config())));
     if (wrong == ignored_target) continue;
-    expect_refused([&] { model.token_losses(targets, tokens, state, work, losses); }, words);
-    expect_refused([&] { model.forward_loss(targets, tokens, state, tape, work, gradient); }, words);
+    expect_refused<TokenError>([&] { model.token_losses(targets, tokens, state, work, losses); }, words);
+    expect_refused<TokenError>([&] { model.forward_loss(targets, tokens, state, tape, work, gradient); }, words);
   }
 }
 
@@ -90,6 +91,54 @@ TEST_P(ModelInput, StatesOfOtherModelsAreRefused) {
   for (const ModelConfig& config : others) {
     ModelState<float> other = random_model<float>(config, rng).start(2);
     EXPECT_THROW(model.forward_last(tokens, other, work, last), ShapeError);
+  }
+}
+
+TEST_P(ModelInput, ParametersOfOtherModelsAreRefused) {
+  const ModelConfig config = resolved(GetParam());
+  const auto refusal = [&](const auto& change) {
+    ModelConfig other = GetParam();
+    change(other);
+    try {
+      Model(config, ModelParams<float>::zeros(other));
+    } catch (const ShapeError& e) {
+      return std::string(e.what()).substr(std::string("model parameters: expected ").size());
+    }
+    return std::string("accepted");
+  };
+  const bool tied = config.tie_word_embeddings, mamba = config.pre_conv;
+  const std::string head = tied ? "[0, 0], found [29, 12]" : "[29, 12], found [0, 0]";
+  const std::string norm = mamba ? "[12], found [0]" : "[0], found [12]";
+  EXPECT_EQ(refusal([](ModelConfig&) {}), "accepted");
+  EXPECT_EQ(refusal([](ModelConfig& c) { c.num_layers = 3; }), "2 layers, found 3");
+  EXPECT_EQ(refusal([](ModelConfig& c) { c.vocab_size = 30; }),
+            "model.embed_tokens.weight of shape [29, 12], found [30, 12]");
+  EXPECT_EQ(refusal([&](ModelConfig& c) { c.tie_word_embeddings = !tied; }), "lm_head.weight of shape " + head);
+  EXPECT_EQ(refusal([&](ModelConfig& c) { c.pre_conv = !mamba; }), "model.layers.0.conv.norm.weight of shape " + norm);
+  EXPECT_EQ(refusal([](ModelConfig& c) {
+              const bool attention = c.block(1).type == SequenceType::attention;
+              c.blocks = {c.block(0), attention ? SequenceType::linear : SequenceType::attention};
+            }),
+            "layer 1 of the configured type, found another");
+}
+
+TEST_P(ModelInput, TheLayersOfAHybridAreComparedWithTheirOwnConfiguration) {
+  ModelConfig config = GetParam();
+  config.num_layers = 4;
+  config.blocks = {config.sequence_type, SequenceType::attention};
+  const ModelParams<float> right = ModelParams<float>::zeros(config);
+  EXPECT_NO_THROW(Model(config, right));
+  for (std::size_t i = 0; i < 4; ++i) {
+    ModelParams<float> wrong = right;
+    std::swap(wrong.layers[i].gate_proj, wrong.layers[i].down_proj);
+    try {
+      Model(config, wrong);
+      ADD_FAILURE() << "accepted";
+    } catch (const ShapeError& e) {
+      EXPECT_NE(std::string(e.what()).find("model.layers." + std::to_string(i) + ".mlp.gate_proj.weight"),
+                std::string::npos)
+          << e.what();
+    }
   }
 }
 

@@ -288,7 +288,7 @@ TEST(Training, IgnoredTargetsCountForNothing) {
   batch.targets[1][4] = 7;  // the same token at the same place of the same sequence: the mean stays
   EXPECT_NEAR(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), one, 1e-15);
   batch.targets[0][0] = 96;
-  EXPECT_THROW(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), ShapeError);
+  EXPECT_THROW(loss_and_gradient<double>(model, batch.tokens, batch.targets, gradient), TokenError);
 }
 
 }  // namespace

@@ -20,6 +20,11 @@ struct TTT_EXPORT ShapeError : Error {
   using Error::Error;
 };
 
+/// A token or target that is not in the vocabulary.
+struct TTT_EXPORT TokenError : Error {
+  using Error::Error;
+};
+
 /// A configuration that no model can have.
 struct TTT_EXPORT ConfigError : Error {
   using Error::Error;

@@ -48,4 +48,8 @@ Tensor<T, static_cast<int>(Rank)> normal(const Index (&shape)[Rank], Rng& rng) {
   return normal<T>(std::to_array(shape), rng);
 }
 
+template <class T, std::size_t Rank, std::size_t n>
+requires detail::OtherRank<n, Rank>
+void normal(const Index (&shape)[n], Rng& rng) = delete;
+
 }  // namespace ttt

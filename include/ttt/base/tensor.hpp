@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <new>
@@ -24,6 +25,23 @@ using Index = std::ptrdiff_t;
 
 template <int Rank>
 using Shape = std::array<Index, static_cast<std::size_t>(Rank)>;
+
+namespace detail {
+
+/// Extents in braces of another rank: an array would take fewer and fill up with zeros.
+template <std::size_t Extents, int Rank>
+concept OtherRank = Extents != static_cast<std::size_t>(Rank);
+
+template <class Range>
+concept Shaped = requires(Range& range) {
+  range.shape();
+};
+
+/// What converts to a span and has no shape of its own: vectors, arrays, spans.
+template <class Range, class T>
+concept Elements = !Shaped<Range> && std::convertible_to<Range, std::span<T>>;
+
+}  // namespace detail
 
 /// Number of elements; throws ShapeError for a negative extent or more elements than memory can hold.
 template <std::size_t Rank>
@@ -55,6 +73,22 @@ class View {
 
   View(T* data, const Shape<Rank>& shape, const Shape<Rank>& stride) : data_(data), shape_(shape), stride_(stride) {
     assert(stride[Rank - 1] == 1);
+  }
+
+  template <std::size_t n>
+  requires detail::OtherRank<n, Rank> View(T* data, const Index (&shape)[n])
+  = delete;
+  template <std::size_t n, std::size_t m>
+  requires(detail::OtherRank<n, Rank> || detail::OtherRank<m, Rank>)
+      View(T* data, const Index (&shape)[n], const Index (&stride)[m])
+  = delete;
+
+  /// All elements of a contiguous range. As with std::span, only a view of constants may look at a temporary one, which
+  /// lives to the end of the call.
+  template <class Range>
+  requires(Rank == 1 && detail::Elements<Range, T>) View(Range&& range) {
+    const std::span<T> elements = std::forward<Range>(range);
+    *this = View(elements.data(), {static_cast<Index>(elements.size())});
   }
 
   operator View<const T, Rank>() const requires(!std::is_const_v<T>) { return {data_, shape_, stride_}; }
@@ -148,6 +182,9 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(const Shape<Rank>& shape) : shape_(shape), data_(static_cast<std::size_t>(count(shape))) {}
+  template <std::size_t n>
+  requires detail::OtherRank<n, Rank>
+  explicit Tensor(const Index (&shape)[n]) = delete;
   Tensor(const Tensor&) = default;
   Tensor& operator=(const Tensor&) = default;
   // A tensor that was moved from is empty, in its shape too: checks of shapes then refuse it.
@@ -158,10 +195,12 @@ class Tensor {
     return *this;
   }
 
-  operator View<T, Rank>() { return {data_.data(), shape_}; }
+  // A temporary may be read, as an argument of the call that it lives in, but nobody would see what is written to it.
+  operator View<T, Rank>() & { return {data_.data(), shape_}; }
   operator View<const T, Rank>() const { return {data_.data(), shape_}; }
-  View<T, Rank> view() { return *this; }
-  View<const T, Rank> view() const { return *this; }
+  View<T, Rank> view() & { return *this; }
+  View<const T, Rank> view() const& { return *this; }
+  void view() const&& = delete;  // the view would outlive the tensor
 
   T* data() { return data_.data(); }
   const T* data() const { return data_.data(); }

@@ -105,6 +105,10 @@ class Frame {
     return {reinterpret_cast<T*>(workspace_.take(padded)), shape};
   }
 
+  template <class T, int Rank, std::size_t n>
+  requires detail::OtherRank<n, Rank>
+  void take(const Index (&shape)[n]) = delete;
+
   /// Elements of value 0.
   template <class T, int Rank>
   View<T, Rank> zeros(const Shape<Rank>& shape) {
@@ -112,6 +116,10 @@ class Frame {
     std::fill_n(v.data(), v.size(), T(0));
     return v;
   }
+
+  template <class T, int Rank, std::size_t n>
+  requires detail::OtherRank<n, Rank>
+  void zeros(const Index (&shape)[n]) = delete;
 
   /// One workspace for each of n workers of a parallel loop.
   std::vector<Workspace>& workers(Index n) {

@@ -17,7 +17,8 @@ template <class T = float>
 TTT_EXPORT BasicModel<T> load(const std::filesystem::path& directory, WeightFormat format = WeightFormat::full);
 
 /// Writes a model; stored as f32, f64, bf16 or f16. The directory is replaced as a whole: cut off at any moment, it
-/// holds the old model or the new one. It must not exist or hold nothing but a model. Throws CheckpointError.
+/// holds the old model or the new one. What is not a model's in it, such as a tokenizer's files, is kept. Throws
+/// CheckpointError.
 template <class T>
 TTT_EXPORT void save(const BasicModel<T>& model, const std::filesystem::path& directory,
                      Dtype stored = std::is_same_v<T, double> ? Dtype::f64 : Dtype::f32);

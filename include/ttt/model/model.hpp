@@ -85,7 +85,7 @@ class BasicModel {
   /// Reads tokens [batch, time], which continue every stream, and writes logits [batch, time, vocab_size]. The same
   /// bits however a sequence is cut into calls, whatever the batch, and with any number of threads. With
   /// options.lengths, streams end earlier than `tokens`: what stands beyond is not read, and logits there stay as they
-  /// are. Throws ShapeError, also for a token outside the vocabulary, before anything changes.
+  /// are. Throws ShapeError, and TokenError for a token outside the vocabulary, before anything changes.
   void forward(View<const Token, 2> tokens, State& state, Workspace& work, View<T, 3> logits,
                const Options& options = {}) const;
 

@@ -58,6 +58,9 @@ struct ModelParams {
   /// Fresh values.
   static ModelParams random(const ModelConfig& config, Rng& rng);
 
+  /// Throws ShapeError, naming the tensor, unless these are the tensors of a model of this configuration; ConfigError.
+  void check(const ModelConfig& config, const char* what) const;
+
   /// f(name, tensor...) for every tensor, over one, two or more parameter structs at a time.
   template <class F, class First, class... Rest>
   static void visit(F f, First& first, Rest&... rest) {

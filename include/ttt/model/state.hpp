@@ -19,9 +19,9 @@ struct BlockStream {
   template <class F, class... S>
   static void visit(F f, S&... s) {
     sequence::visit_alike(
-        [&](auto& layer, auto&... others) {
-          std::remove_cvref_t<decltype(layer)>::visit(
-              [&](const auto& name, auto&... part) { f(detail::Name("seq_modeling_block.", name), part...); }, layer,
+        [&](auto& stream, auto&... others) {
+          std::remove_cvref_t<decltype(stream)>::visit(
+              [&](const auto& name, auto&... part) { f(detail::Name("seq_modeling_block.", name), part...); }, stream,
               others...);
         },
         s.layer...);

@@ -44,6 +44,9 @@ class Dense {
   Dense() = default;
   /// Zeros.
   explicit Dense(const Shape<2>& shape, WeightFormat format = WeightFormat::full);
+  template <std::size_t n>
+  requires detail::OtherRank<n, 2>
+  explicit Dense(const Index (&shape)[n], WeightFormat = WeightFormat::full) = delete;
   /// W as given, or rounded: bf16 to nearest even; q8 to the nearest of 255 steps that reach to the largest of 32
   /// inputs. Double has the full format only: otherwise throws ConfigError.
   explicit Dense(View<const T> W, WeightFormat format = WeightFormat::full);

@@ -29,6 +29,7 @@ enum class Isa { scalar, avx2, avx512, neon };
 TTT_EXPORT bool supported(Isa isa);
 TTT_EXPORT Isa active_isa();
 TTT_EXPORT void set_isa(Isa isa);
+/// As in TTT_ISA.
 TTT_EXPORT const char* name(Isa isa);
 
 /// How the weights of a dense layer are stored. Products take their exact values, whatever the format.

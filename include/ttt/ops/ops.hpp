@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The kernels as functions on views, each `foo` with its `foo_vjp`. They run on the calling thread; what they compute
 // and in which order of operations is said in kernels.hpp. T is deduced from what is written, so tensors and views of
-// constants may be read.
+// constants may be read. Shapes are asserted: they are checked where they come in, at the public calls.
 #pragma once
+
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
 
 #include "ttt/base/tensor.hpp"
 #include "ttt/ops/kernels.hpp"
@@ -26,6 +30,12 @@ Rows<T> to_rows(const View<T>& v) {
 template <class T>
 Rows<T> to_row(const View<T, 1>& v) {
   return {v.data(), 1, v.size(), v.size()};
+}
+
+/// Whether all have one shape.
+template <class First, class... Rest>
+bool alike(const First& first, const Rest&... rest) {
+  return ((first.shape() == rest.shape()) && ...);
 }
 
 // --- products ------------------------------------------------------------------------------------------------------
@@ -105,7 +115,7 @@ void commit(std::type_identity_t<T> scale, std::type_identity_t<T> bias_step, In
 template <class T>
 void dual_form_vjp(InVector<T> scale, std::type_identity_t<T> bias_step, Index first, View<T> P, View<T> R,
                    View<T, 1> d_scale) {
-  assert(P.shape() == R.shape() && scale.size() == P.rows() && d_scale.size() == P.rows());
+  assert(alike(P, R) && scale.size() == P.rows() && alike(scale, d_scale) && P.cols() == first + P.rows());
   kernels<T>().dual_form_vjp(scale.data(), bias_step, first, to_rows(P), to_rows(R), d_scale.data());
 }
 
@@ -113,29 +123,34 @@ void dual_form_vjp(InVector<T> scale, std::type_identity_t<T> bias_step, Index f
 
 template <class T>
 void layer_norm(In<T> x, NormWeights<std::type_identity_t<T>> norm, View<T> y) {
+  assert(alike(x, y));
   kernels<T>().layer_norm(to_rows(x), norm, T(layer_norm_epsilon), {}, to_rows(y));
 }
 
 /// y = residual + LN(x)
 template <class T>
 void layer_norm(In<T> x, NormWeights<std::type_identity_t<T>> norm, In<T> residual, View<T> y) {
+  assert(alike(x, residual, y));
   kernels<T>().layer_norm(to_rows(x), norm, T(layer_norm_epsilon), to_rows(residual), to_rows(y));
 }
 
 template <class T>
 void layer_norm_vjp(In<T> x, NormWeights<std::type_identity_t<T>> norm, In<T> dy, View<T> dx, View<T> d_weight_rows) {
+  assert(alike(x, dy, dx, d_weight_rows));
   kernels<T>().layer_norm_vjp(to_rows(x), norm, T(layer_norm_epsilon), to_rows(dy), to_rows(dx),
                               to_rows(d_weight_rows));
 }
 
 template <class T>
 void rms_norm(In<T> x, InVector<T> weight, double epsilon, View<T> y) {
+  assert(alike(x, y) && weight.size() == x.cols());
   kernels<T>().rms_norm(to_rows(x), weight.data(), T(epsilon), to_rows(y));
 }
 
 /// dx += ...
 template <class T>
 void rms_norm_vjp(In<T> x, InVector<T> weight, double epsilon, In<T> dy, View<T> dx, View<T> d_weight_rows) {
+  assert(alike(x, dy, dx, d_weight_rows) && weight.size() == x.cols());
   kernels<T>().rms_norm_vjp(to_rows(x), weight.data(), T(epsilon), to_rows(dy), to_rows(dx), to_rows(d_weight_rows));
 }
 
@@ -144,6 +159,7 @@ void rms_norm_vjp(In<T> x, InVector<T> weight, double epsilon, In<T> dy, View<T>
 template <class T>
 void reconstruction_gradient(In<T> Z, In<T> target, NormWeights<std::type_identity_t<T>> norm, InVector<T> rate,
                              View<T> G) {
+  assert(alike(Z, target, G) && rate.size() == Z.rows());
   kernels<T>().reconstruction_gradient(to_rows(Z), to_rows(target), norm, T(layer_norm_epsilon), rate.data(),
                                        to_rows(G));
 }
@@ -152,6 +168,8 @@ template <class T>
 void reconstruction_gradient_vjp(In<T> Z, In<T> target, NormWeights<std::type_identity_t<T>> norm, InVector<T> rate,
                                  In<T> dG, View<T> dZ, View<T> d_target, View<T, 1> d_rate, View<T> d_weight_rows,
                                  View<T> d_bias_rows) {
+  assert(alike(Z, target, dG, dZ, d_target, d_weight_rows, d_bias_rows) && alike(rate, d_rate) &&
+         rate.size() == Z.rows());
   kernels<T>().reconstruction_gradient_vjp(to_rows(Z), to_rows(target), norm, T(layer_norm_epsilon), rate.data(),
                                            to_rows(dG), to_rows(dZ), to_rows(d_target), d_rate.data(),
                                            to_rows(d_weight_rows), to_rows(d_bias_rows));
@@ -161,63 +179,74 @@ void reconstruction_gradient_vjp(In<T> Z, In<T> target, NormWeights<std::type_id
 
 template <class T>
 void gelu(In<T> z, View<T> y) {
+  assert(alike(z, y));
   kernels<T>().gelu(to_rows(z), to_rows(y));
 }
 
 /// dz += dy * gelu'(z)
 template <class T>
 void gelu_vjp(In<T> z, In<T> dy, View<T> dz) {
+  assert(alike(z, dy, dz));
   kernels<T>().gelu_vjp(to_rows(z), to_rows(dy), to_rows(dz));
 }
 
 /// y = gelu(z), slope = gelu'(z)
 template <class T>
 void gelu_and_slope(In<T> z, View<T> y, std::type_identity_t<View<T>> slope) {
+  assert(alike(z, y, slope));
   kernels<T>().gelu_and_slope(to_rows(z), to_rows(y), to_rows(slope));
 }
 
 /// g = s * gelu'(z)
 template <class T>
 void gelu_gradient(In<T> z, In<T> s, View<T> g) {
+  assert(alike(z, s, g));
   kernels<T>().gelu_gradient(to_rows(z), to_rows(s), to_rows(g));
 }
 
 /// ds = dg * gelu'(z), dz += dg * s * gelu''(z)
 template <class T>
 void gelu_gradient_vjp(In<T> z, In<T> s, In<T> dg, View<T> ds, View<T> dz) {
+  assert(alike(z, s, dg, ds, dz));
   kernels<T>().gelu_gradient_vjp(to_rows(z), to_rows(s), to_rows(dg), to_rows(ds), to_rows(dz));
 }
 
 /// y = a * gelu(g)
 template <class T>
 void gelu_gate(In<T> a, In<T> g, View<T> y) {
+  assert(alike(a, g, y));
   kernels<T>().gelu_gate(to_rows(a), to_rows(g), to_rows(y));
 }
 
 template <class T>
 void gelu_gate_vjp(In<T> a, In<T> g, In<T> dy, View<T> da, View<T> dg) {
+  assert(alike(a, g, dy, da, dg));
   kernels<T>().gelu_gate_vjp(to_rows(a), to_rows(g), to_rows(dy), to_rows(da), to_rows(dg));
 }
 
 /// y = silu(g) * u
 template <class T>
 void silu_gate(In<T> g, In<T> u, View<T> y) {
+  assert(alike(g, u, y));
   kernels<T>().silu_gate(to_rows(g), to_rows(u), to_rows(y));
 }
 
 template <class T>
 void silu_gate_vjp(In<T> g, In<T> u, In<T> dy, View<T> dg, View<T> du) {
+  assert(alike(g, u, dy, dg, du));
   kernels<T>().silu_gate_vjp(to_rows(g), to_rows(u), to_rows(dy), to_rows(dg), to_rows(du));
 }
 
 /// y = factor * sigmoid(a)
 template <class T>
 void sigmoid(In<T> a, std::type_identity_t<T> factor, View<T> y) {
+  assert(alike(a, y));
   kernels<T>().sigmoid(to_rows(a), factor, to_rows(y));
 }
 
 template <class T>
 void sigmoid_vjp(In<T> a, std::type_identity_t<T> factor, In<T> dy, View<T> da) {
+  assert(alike(a, dy, da));
   kernels<T>().sigmoid_vjp(to_rows(a), factor, to_rows(dy), to_rows(da));
 }
 
@@ -226,6 +255,7 @@ void sigmoid_vjp(In<T> a, std::type_identity_t<T> factor, In<T> dy, View<T> da) 
 /// Rotates neighbouring channels of row t, in every head, by the angles of table row (first + t) mod table.rows().
 template <class T>
 void rotate(In<T> table, Index first, bool inverse, View<T> x) {
+  assert(first >= 0 && table.rows() > 0 && x.cols() % (table.cols() / 2) == 0);
   kernels<T>().rotate(to_rows(table), first, inverse, to_rows(x));
 }
 
@@ -240,38 +270,42 @@ void rotate_halves(In<T> table, bool inverse, View<T> x) {
 template <class T>
 void convolve(In<T> u, In<T> weight, InVector<T> bias, View<T> y) {
   assert(u.rows() == y.rows() + weight.rows() - 1);
+  assert(u.cols() == y.cols() && weight.cols() == y.cols() && bias.size() == y.cols());
   kernels<T>().convolve(to_rows(u), to_rows(weight), bias.data(), to_rows(y));
 }
 
 /// du_{t + j} += weight_j * dy_t
 template <class T>
 void convolve_vjp(In<T> weight, In<T> dy, View<T> du) {
-  assert(du.rows() == dy.rows() + weight.rows() - 1);
+  assert(du.rows() == dy.rows() + weight.rows() - 1 && du.cols() == dy.cols() && weight.cols() == dy.cols());
   kernels<T>().convolve_vjp(to_rows(weight), to_rows(dy), to_rows(du));
 }
 
 /// y = x
 template <class T>
 void copy(In<T> x, View<T> y) {
-  assert(x.shape() == y.shape());
+  assert(alike(x, y));
   kernels<T>().copy(to_rows(x), to_rows(y));
 }
 
 /// y += x
 template <class T>
 void add(In<T> x, View<T> y) {
+  assert(alike(x, y));
   kernels<T>().add(to_rows(x), to_rows(y));
 }
 
 /// y = a - b
 template <class T>
 void subtract(In<T> a, In<T> b, View<T> y) {
+  assert(alike(a, b, y));
   kernels<T>().subtract(to_rows(a), to_rows(b), to_rows(y));
 }
 
 /// y = a * b, element by element
 template <class T>
 void multiply(In<T> a, In<T> b, View<T> y) {
+  assert(alike(a, b, y));
   kernels<T>().multiply(to_rows(a), to_rows(b), to_rows(y));
 }
 
@@ -322,12 +356,14 @@ template <class T>
 void cross_entropy(View<T> logits, View<const std::int32_t, 1> target, std::type_identity_t<T> factor,
                    std::type_identity_t<View<T, 1>> loss) {
   assert(target.size() == logits.rows() && loss.size() == logits.rows());
+  assert(std::all_of(target.begin(), target.end(), [&](std::int32_t v) { return v < logits.cols(); }));
   kernels<T>().cross_entropy(to_rows(logits), target.data(), factor, loss.data());
 }
 
 /// out_t = a_t . b_t
 template <class T>
 void dot(In<T> a, In<T> b, View<T, 1> out) {
+  assert(alike(a, b) && out.size() == a.rows());
   kernels<T>().dot(to_rows(a), to_rows(b), out.data());
 }
 

@@ -40,7 +40,23 @@ struct AdamWConfig {
 };
 
 namespace detail {
-TTT_EXPORT ops::AdamwStep adamw_step(const AdamWConfig& config, Index steps, double learning_rate,
+
+/// beta1^n and beta2^n, each multiplied up from 1 in order, so that a run that was resumed has the same bits.
+class TTT_EXPORT BetaPowers {
+ public:
+  /// Those of n: one more multiplication where n is one more than at the last call.
+  void advance(const AdamWConfig& config, Index n);
+
+  double power1() const { return power1_; }
+  double power2() const { return power2_; }
+
+ private:
+  Index n_ = 0;
+  double beta1_ = 1, beta2_ = 1, power1_ = 1, power2_ = 1;
+};
+
+/// `powers` are those of the updates made, this one included.
+TTT_EXPORT ops::AdamwStep adamw_step(const AdamWConfig& config, const BetaPowers& powers, double learning_rate,
                                      double gradient_factor);
 
 /// One update of one parameter.
@@ -76,7 +92,8 @@ class AdamW {
   void step(Params& params, const Params& gradient, double learning_rate, double gradient_factor = 1.0) {
     detail::check_gradient(params, gradient, "gradient");
     const FloatEnvironment environment;
-    const ops::AdamwStep update = detail::adamw_step(config, ++steps, learning_rate, gradient_factor);
+    powers_.advance(config, ++steps);
+    const ops::AdamwStep update = detail::adamw_step(config, powers_, learning_rate, gradient_factor);
     Params::visit([&](const auto&, auto& p, const auto& g, auto& m,
                       auto& v) { detail::adamw(update, values(p), values(g), values(m), values(v)); },
                   params, gradient, exp_avg, exp_avg_sq);
@@ -85,6 +102,9 @@ class AdamW {
   AdamWConfig config;
   Index steps = 0;  // updates made
   Params exp_avg, exp_avg_sq;
+
+ private:
+  detail::BetaPowers powers_;
 };
 
 }  // namespace ttt

@@ -94,6 +94,8 @@ class Trainer {
   static Trainer resume(const std::filesystem::path& directory, TextWindows windows, const TrainerConfig& config);
 
  private:
+  Trainer(BasicModel<T>&& model, TextWindows&& windows, const TrainerConfig& config, AdamW<ModelParams<T>>&& optimizer);
+
   BasicModel<T> model_;
   TextWindows windows_;
   TrainerConfig config_;

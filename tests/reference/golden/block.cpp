@@ -72,9 +72,7 @@ class Block {
     return pointers;
   }
 
-  static detail::BlockStreams<T> view(std::vector<BlockStream<T>*>& pointers) {
-    return {pointers.data(), {static_cast<Index>(pointers.size())}};
-  }
+  static detail::BlockStreams<T> view(std::vector<BlockStream<T>*>& pointers) { return pointers; }
 
   detail::BlockRef<T> block() const { return {config_, layer_config_, params_, tables_}; }
 
