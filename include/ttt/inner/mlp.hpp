@@ -6,6 +6,7 @@
 
 namespace ttt::inner {
 
+/// f(x) = x + LN(gelu(x W1 + b1) W2 + b2)
 template <class T>
 struct Mlp {
   using Scalar = T;
