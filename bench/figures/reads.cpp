@@ -76,7 +76,7 @@ std::string draw(const Curve& curve, const std::string& name) {
   return "<polyline class=\"" + name + "\" points=\"" + points + "\"/>\n";
 }
 
-// Greys and colours that can be read on light and on dark pages, whatever the viewer says of itself.
+// Greys and colours that can be read on light and on dark pages, also where a viewer does not say which it has.
 constexpr const char* head = R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 364" width="720" height="364">
 <title>Inner loss of a TTT-Linear layer by position</title>
 <style>
