@@ -21,7 +21,7 @@ END
 
 needed_by_demo=(g++ make cmake libeigen3-dev nlohmann-json3-dev)
 needed_by_test=("${needed_by_demo[@]}" libgtest-dev libbenchmark-dev pkg-config)
-needed_by_long=(g++-aarch64-linux-gnu qemu-user) # tests on machines that this one is not
+needed_by_long=(g++-aarch64-linux-gnu qemu-user doxygen) # tests on machines that this one is not; the reference
 text=bible-kjv # the text that the demo learns, if it can be had
 
 print=false
@@ -49,7 +49,7 @@ cmake_finds() { # name
 is_there() { # Debian package
   case $1 in
     g++) command -v "${CXX:-c++}" ;;
-    make | cmake | clang-format) command -v "$1" ;;
+    make | cmake | clang-format | doxygen) command -v "$1" ;;
     pkg-config) command -v pkg-config || command -v pkgconf ;;
     binutils) command -v nm ;;
     clang) command -v clang++ ;;

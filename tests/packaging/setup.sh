@@ -45,7 +45,7 @@ expect "libgtest-dev libbenchmark-dev"
 expect "-LE long"
 refuse qemu-user
 output=$(ttt debian test --long --print)
-expect "apt-get install -y --no-install-recommends g++-aarch64-linux-gnu qemu-user"
+expect "apt-get install -y --no-install-recommends g++-aarch64-linux-gnu qemu-user doxygen"
 output=$(ttt debian test --long --print --no-install -R walk)
 refuse apt-get
 refuse "-LE long"

@@ -28,6 +28,7 @@ struct AffineTrace {
   View<T> S;      // [n, in]   G W^T, the inner gradient with respect to the map's inputs; none of the first map
 };
 
+/// What `extend` leaves to `extend_vjp`: one entry for each affine map of M.
 template <class M>
 using Trace = std::array<AffineTrace<typename M::Scalar>, M::depth>;
 
@@ -37,6 +38,8 @@ struct NormGradientRows {
   View<T> weight, bias;  // [n, head_dim]
 };
 
+/// What is trained while a sequence is read. All members are static: the weights are in HeadState. What each does
+/// stands with it in concept.hpp.
 template <class M>
 concept InnerModel = std::floating_point<typename M::Scalar> &&
     requires(const HeadState<M>& state, const HeadSettings<typename M::Scalar>& head,

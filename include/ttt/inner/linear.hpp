@@ -6,6 +6,7 @@
 
 namespace ttt::inner {
 
+/// f(x) = x + LN(x W1 + b1)
 template <class T>
 struct Linear {
   using Scalar = T;

@@ -16,6 +16,7 @@ struct Gelu {
   static void gradient_vjp(In z, In s, In dg, View<T> ds, View<T> dz) { ops::gelu_gradient_vjp(z, s, dg, ds, dz); }
 };
 
+/// f(x) = x + LN(gelu(x W1 + b1) W2 + b2)
 template <class T>
 struct Mlp {
   using Scalar = T;

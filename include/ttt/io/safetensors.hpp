@@ -21,6 +21,7 @@ enum class Dtype { f64, f32, f16, bf16, f8_e4m3, f8_e5m2, i64, i32, i16, i8, u64
 TTT_EXPORT const char* name(Dtype dtype);
 TTT_EXPORT Index byte_size(Dtype dtype);
 
+/// What a file says of one tensor.
 struct TensorInfo {
   Dtype dtype;
   std::vector<Index> shape;  // row-major; empty for a single number

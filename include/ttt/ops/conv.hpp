@@ -13,6 +13,7 @@
 
 namespace ttt {
 
+/// Weights of a depthwise convolution.
 template <class T>
 struct ConvParams {
   Tensor<T, 3> weight;  // [channels, 1, k]

@@ -28,6 +28,8 @@ concept StreamMemory = std::copyable<Stream> && requires(Stream& stream, const S
 template <class S>
 using StreamsOf = View<typename S::Stream*, 1>;
 
+/// A layer over the rows of a batch. All members are static: weights are in Params, memory is in Stream. What each does
+/// stands with it in concept.hpp.
 template <class S>
 concept SequenceLayer = Parameters<typename S::Params> && StreamMemory<typename S::Stream> &&
     requires(const typename S::Config& config, typename S::Config resolved, const typename S::Params& params,

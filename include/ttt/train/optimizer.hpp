@@ -32,6 +32,7 @@ struct InnerWarmup {
   TTT_EXPORT double operator()(Index step) const;
 };
 
+/// Hyperparameters of AdamW; the learning rate is given to every step.
 struct AdamWConfig {
   double beta1 = 0.9;
   double beta2 = 0.95;

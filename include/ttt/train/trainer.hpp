@@ -49,6 +49,7 @@ class TTT_EXPORT TextWindows {
   std::vector<Index> begins_;
 };
 
+/// Hyperparameters of a training run.
 struct TrainerConfig {
   Index batch_size = 16;    // sequences of one micro-batch
   Index micro_batches = 1;  // micro-batches of one update: gradient accumulation
