@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The training loop's parts: windows of a text, one update, and checkpoints of a run.
+// One update of a training run, and checkpoints of the run.
 #include "ttt/train/trainer.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -43,69 +42,6 @@ double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens
   return add_gradient(model, tokens, targets, state, d_state, tape, work, gradient, options);
 }
 
-TextWindows::TextWindows(std::vector<Token> text, Index length, std::uint64_t seed)
-    : text_(std::move(text)), length_(length) {
-  require<ConfigError>(length >= 1, "expected windows of at least 1 token, found ", length);
-  require<ConfigError>(static_cast<Index>(text_.size()) > length, "expected a text of more than ", length,
-                       " tokens, one window and its last target, found ", text_.size());
-  position_.epoch = Rng(seed);
-  shuffle();
-}
-
-void TextWindows::shuffle() {
-  Rng rng = position_.epoch;
-  // Windows are `length` apart, so that an epoch reads no token twice; where the first begins differs by epoch.
-  const Index targets = static_cast<Index>(text_.size()) - 1;
-  const Index first =
-      static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min(length_, targets - length_ + 1))));
-  begins_.clear();
-  for (Index begin = first; begin + length_ <= targets; begin += length_) begins_.push_back(begin);
-  for (std::size_t i = begins_.size(); i > 1; --i) std::swap(begins_[i - 1], begins_[rng.below(i)]);
-  after_epoch_ = rng;
-}
-
-void TextWindows::next(Batch& batch) {
-  require<ShapeError>(batch.tokens.shape() == batch.targets.shape() && batch.tokens.extent(1) == length_,
-                      "expected a batch of windows of ", length_, " tokens, found shapes ",
-                      to_string(batch.tokens.shape()), " and ", to_string(batch.targets.shape()));
-  for (Index i = 0; i < batch.tokens.extent(0); ++i) {
-    if (position_.window == static_cast<Index>(begins_.size())) {
-      position_ = {after_epoch_, 0};
-      shuffle();
-    }
-    const Token* window = text_.data() + begins_[static_cast<std::size_t>(position_.window++)];
-    std::copy_n(window, length_, batch.tokens[i].data());
-    std::copy_n(window + 1, length_, batch.targets[i].data());
-  }
-}
-
-std::string TextWindows::digest() const {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const Token token : text_) hash = (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001b3;
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
-}
-
-void TextWindows::seek(const Position& position) {
-  const Position before = position_;
-  position_ = position;
-  shuffle();
-  if (position.window >= 0 && position.window <= static_cast<Index>(begins_.size())) return;
-  position_ = before;
-  const std::size_t windows = begins_.size();
-  shuffle();
-  require<ConfigError>(false, "expected a position of 0 to ", windows, " windows, found ", position.window);
-}
-
-TrainerConfig paper_recipe(SequenceType type, Index steps) {
-  TrainerConfig config;
-  config.learning_rate.warmup_steps = steps / 10;
-  config.learning_rate.decay_steps = steps;
-  if (type == SequenceType::mlp) config.inner_warmup.steps = steps / 10;
-  return config;
-}
-
 template <class T>
 Trainer<T>::Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfig& config)
     // Both go by reference, so that the model is still here when the optimizer is made.
@@ -143,6 +79,14 @@ StepReport Trainer<T>::step() {
     windows_.next(batch_);
     loss += weight * add_gradient<T>(model_, batch_.tokens, batch_.targets, state_, d_state_, *tape_, work_, gradient_,
                                      {weight, inner_lr});
+  }
+  if (reduction_) {
+    try {
+      reduction_(loss, gradient_);
+    } catch (...) {
+      windows_.seek(before);
+      throw;
+    }
   }
   const double norm = global_norm(gradient_);
   if (!std::isfinite(loss) || !std::isfinite(norm)) {

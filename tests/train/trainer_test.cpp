@@ -255,6 +255,45 @@ TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   EXPECT_TRUE(same_bits(resumed.model().params(), good.model().params()));
 }
 
+TEST(Training, AReductionSeesWhatIsAboutToBeClipped) {
+  const TrainerConfig config = short_run(SequenceType::linear);
+  const TextWindows windows(sentence(40), 24, 9);
+  Trainer<float> plain(small_model<float>(SequenceType::linear), windows, config);
+  Trainer<float> reduced(small_model<float>(SequenceType::linear), windows, config);
+  // Two machines with the same batch: sums, then means, of numbers that are powers of two apart.
+  double seen = 0;
+  reduced.reduce_with([&](double& loss, ModelParams<float>& gradient) {
+    seen = global_norm(gradient);
+    loss = (loss + loss) / 2;
+    ModelParams<float>::visit(
+        [](const auto&, auto& t) {
+          for (float& g : values(t)) g = (g + g) / 2;
+        },
+        gradient);
+  });
+  for (int i = 0; i < 3; ++i) {
+    const StepReport expected = plain.step(), found = reduced.step();
+    EXPECT_EQ(found.loss, expected.loss);
+    EXPECT_EQ(found.gradient_norm, expected.gradient_norm);
+    EXPECT_EQ(seen, expected.gradient_norm);
+  }
+  EXPECT_TRUE(same_bits(reduced.model().params(), plain.model().params()));
+
+  reduced.reduce_with([](double&, ModelParams<float>&) { throw std::runtime_error("the other machine is gone"); });
+  EXPECT_THROW(reduced.step(), std::runtime_error);
+  reduced.reduce_with({});
+  EXPECT_EQ(reduced.step().loss, plain.step().loss);  // over the batch that was lost
+}
+
+TEST(Training, GivesUpItsModelWithoutACopy) {
+  Trainer<float> trainer(small_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9),
+                         short_run(SequenceType::linear));
+  trainer.step();
+  const float* weights = trainer.model().params().norm.data();
+  const Model model = std::move(trainer).release();
+  EXPECT_EQ(model.params().norm.data(), weights);
+}
+
 TEST(Training, RefusesToResumeOverAnotherText) {
   const TemporaryDirectory temporary;
   const TrainerConfig config = short_run(SequenceType::linear);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Windows of a text in a random order.
+#include "ttt/train/data.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace ttt {
+
+TextWindows::TextWindows(std::vector<Token> text, Index length, std::uint64_t seed)
+    : text_(std::move(text)), length_(length) {
+  require<ConfigError>(length >= 1, "expected windows of at least 1 token, found ", length);
+  require<ConfigError>(static_cast<Index>(text_.size()) > length, "expected a text of more than ", length,
+                       " tokens, one window and its last target, found ", text_.size());
+  position_.epoch = Rng(seed);
+  shuffle();
+}
+
+void TextWindows::shuffle() {
+  Rng rng = position_.epoch;
+  // Windows are `length` apart, so that an epoch reads no token twice; where the first begins differs by epoch.
+  const Index targets = static_cast<Index>(text_.size()) - 1;
+  const Index first =
+      static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min(length_, targets - length_ + 1))));
+  begins_.clear();
+  for (Index begin = first; begin + length_ <= targets; begin += length_) begins_.push_back(begin);
+  for (std::size_t i = begins_.size(); i > 1; --i) std::swap(begins_[i - 1], begins_[rng.below(i)]);
+  after_epoch_ = rng;
+}
+
+void TextWindows::next(Batch& batch) {
+  require<ShapeError>(batch.tokens.shape() == batch.targets.shape() && batch.tokens.extent(1) == length_,
+                      "expected a batch of windows of ", length_, " tokens, found shapes ",
+                      to_string(batch.tokens.shape()), " and ", to_string(batch.targets.shape()));
+  for (Index i = 0; i < batch.tokens.extent(0); ++i) {
+    if (position_.window == static_cast<Index>(begins_.size())) {
+      position_ = {after_epoch_, 0};
+      shuffle();
+    }
+    const Token* window = text_.data() + begins_[static_cast<std::size_t>(position_.window++)];
+    std::copy_n(window, length_, batch.tokens[i].data());
+    std::copy_n(window + 1, length_, batch.targets[i].data());
+  }
+}
+
+std::string TextWindows::digest() const {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const Token token : text_) hash = (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001b3;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
+void TextWindows::seek(const Position& position) {
+  const Position before = position_;
+  position_ = position;
+  shuffle();
+  if (position.window >= 0 && position.window <= static_cast<Index>(begins_.size())) return;
+  position_ = before;
+  const std::size_t windows = begins_.size();
+  shuffle();
+  require<ConfigError>(false, "expected a position of 0 to ", windows, " windows, found ", position.window);
+}
+
+}  // namespace ttt
