@@ -22,6 +22,7 @@ void add_limit_rows(std::vector<Row>& rows);
 void add_inner_rows(std::vector<Row>& rows);
 void add_projection_rows(std::vector<Row>& rows);
 void add_layer_rows(std::vector<Row>& rows);
+void add_attention_rows(std::vector<Row>& rows);
 void add_thread_rows(std::vector<Row>& rows);
 void add_eigen_rows(std::vector<Row>& rows);
 void add_decode_rows(std::vector<Row>& rows);

@@ -27,6 +27,7 @@ std::vector<Row> all_rows() {
   add_inner_rows(rows);
   add_projection_rows(rows);
   add_layer_rows(rows);
+  add_attention_rows(rows);
   add_thread_rows(rows);
   add_eigen_rows(rows);
   add_decode_rows(rows);

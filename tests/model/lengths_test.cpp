@@ -36,7 +36,8 @@ class ModelLengths : public testing::TestWithParam<ModelConfig> {
 
   template <class T, int Rank>
   static bool same(const View<T, Rank>& a, const View<T, Rank>& b) {
-    return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), sizeof(T) * static_cast<std::size_t>(a.size())) == 0;
+    return a.shape() == b.shape() &&
+           std::memcmp(a.data(), b.data(), sizeof(T) * static_cast<std::size_t>(a.size())) == 0;
   }
 };
 

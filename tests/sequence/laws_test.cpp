@@ -37,8 +37,7 @@ struct SaysTooLittle : Base {
 template <class S>
 std::string broken() {
   Rng rng(3);
-  return support::error_of<Error>(
-      [&] { laws::check_sequence_layer<S>({.hidden_size = 8, .num_heads = 2}, 64, rng); });
+  return support::error_of<Error>([&] { laws::check_sequence_layer<S>({.hidden_size = 8, .num_heads = 2}, 64, rng); });
 }
 
 TEST(SequenceLayerLaws, FindWhatIsBroken) {
