@@ -7,21 +7,25 @@ usage() {
   cat << 'END'
 usage: cmake/ttt.sh demo [option...] [arguments of the demo]
        cmake/ttt.sh test [option...] [arguments of ctest]
+       cmake/ttt.sh bench [option...] [arguments of summary_bench]
        cmake/ttt.sh packages [option...] package...
 
 demo      builds and runs the demo; everything is built in build/
-test      builds everything and runs the tests, except those that take minutes
+test      builds and runs the tests, except those that take minutes
+bench     builds the benchmarks and prints how close every part comes to the limits of this machine
 packages  only installs those of these Debian packages that are missing
 
-  --long        run the long tests too
+  --long        run the long tests too, for which it builds the benchmarks
   --no-install  do not look for missing packages
   --print       print the commands instead of running them
 END
 }
 
 needed_by_demo=(g++ make cmake libeigen3-dev nlohmann-json3-dev)
-needed_by_test=("${needed_by_demo[@]}" libgtest-dev libbenchmark-dev pkg-config)
-needed_by_long=(g++-aarch64-linux-gnu qemu-user doxygen) # tests on machines that this one is not; the reference
+needed_by_test=("${needed_by_demo[@]}" libgtest-dev pkg-config)
+needed_by_bench=("${needed_by_demo[@]}" libbenchmark-dev)
+# Tests on machines that this one is not, and the reference.
+needed_by_long=(libbenchmark-dev g++-aarch64-linux-gnu qemu-user doxygen)
 text=bible-kjv # the text that the demo learns, if it can be had
 
 print=false
@@ -31,6 +35,17 @@ long=false
 run() {
   printf '+ %s\n' "$*"
   "$print" || "$@"
+}
+
+# The same, but what the command says is shown only where it fails.
+run_quietly() {
+  local log status=0
+  log=$(mktemp)
+  printf '+ %s\n' "$*"
+  "$print" || "$@" > "$log" 2>&1 || status=$?
+  ((status == 0)) || cat "$log" >&2
+  rm -f "$log"
+  return $status
 }
 
 # --- what is there ----------------------------------------------------------------------------------------------------
@@ -75,9 +90,9 @@ missing_of() { # packages...
 
 as_root() {
   if (($(id -u) == 0)); then
-    run env DEBIAN_FRONTEND=noninteractive "$@"
+    run_quietly env DEBIAN_FRONTEND=noninteractive "$@"
   else
-    run sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    run_quietly sudo env DEBIAN_FRONTEND=noninteractive "$@"
   fi
 }
 
@@ -134,27 +149,53 @@ has_file() { # arguments of the demo
   return 1
 }
 
+# What is left out of a fresh build/ may be there in one that exists, and stays: the next word that needs it would
+# compile it again.
+configure() { # parts of TESTS, BENCH and EXAMPLES that are needed
+  local part settings=()
+  for part in TESTS BENCH EXAMPLES; do
+    if [[ " $* " == *" $part "* ]]; then
+      settings+=("-DTTT_BUILD_$part=ON")
+    elif [[ ! -f $root/build/CMakeCache.txt ]]; then
+      settings+=("-DTTT_BUILD_$part=OFF")
+    fi
+  done
+  run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release "${settings[@]}"
+}
+
 demo() { # arguments of the demo
+  printf 'First the library and the demo are compiled, which takes about three minutes of one core; then a small\n'
+  printf 'language model is trained, for two minutes unless the arguments say otherwise, and a report is printed.\n'
   if "$install"; then
     provide "${needed_by_demo[@]}"
     has_file "$@" || provide_text
   fi
-  run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release -DTTT_BUILD_TESTS=OFF -DTTT_BUILD_BENCH=OFF -DTTT_BUILD_EXAMPLES=ON
+  configure EXAMPLES
   run cmake --build "$root/build" --target demo --parallel "$(jobs)"
   run "$root/build/examples/demo/demo" "$@"
 }
 
 test_everything() { # arguments of ctest
+  local parts=(TESTS EXAMPLES)
   if "$install"; then
     provide "${needed_by_test[@]}"
     if "$long"; then provide "${needed_by_long[@]}"; fi
   fi
-  if ! "$long"; then
+  if "$long"; then
+    parts+=(BENCH)
+  else
     set -- -LE long "$@"
   fi
-  run cmake -S "$root" -B "$root/build" -DCMAKE_BUILD_TYPE=Release -DTTT_BUILD_TESTS=ON -DTTT_BUILD_BENCH=ON -DTTT_BUILD_EXAMPLES=ON
+  configure "${parts[@]}"
   run cmake --build "$root/build" --parallel "$(jobs)"
   run ctest --test-dir "$root/build" --output-on-failure --parallel "$(jobs)" "$@"
+}
+
+bench() { # arguments of summary_bench
+  if "$install"; then provide "${needed_by_bench[@]}"; fi
+  configure BENCH
+  run cmake --build "$root/build" --target summary_bench --parallel "$(jobs)"
+  run "$root/build/bench/summary_bench" "$@"
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -174,6 +215,7 @@ done
 case $word in
   demo) demo "$@" ;;
   test) test_everything "$@" ;;
+  bench) bench "$@" ;;
   packages) provide "$@" ;;
   help | --help | -h) usage ;;
   *)

@@ -41,11 +41,17 @@ expect "apt-get install -y --no-install-recommends g++ make cmake libeigen3-dev 
 expect "apt-get install -y --no-install-recommends bible-kjv"
 expect "/build/examples/demo/demo --steps 5"
 output=$(ttt debian test --print)
-expect "libgtest-dev libbenchmark-dev"
+expect libgtest-dev
 expect "-LE long"
+refuse libbenchmark-dev
 refuse qemu-user
 output=$(ttt debian test --long --print)
-expect "apt-get install -y --no-install-recommends g++-aarch64-linux-gnu qemu-user doxygen"
+expect "apt-get install -y --no-install-recommends libbenchmark-dev g++-aarch64-linux-gnu qemu-user doxygen"
+expect "-DTTT_BUILD_BENCH=ON"
+output=$(ttt debian bench --print --json)
+expect libbenchmark-dev
+refuse libgtest-dev
+expect "/build/bench/summary_bench --json"
 output=$(ttt debian test --long --print --no-install -R walk)
 refuse apt-get
 refuse "-LE long"
@@ -71,3 +77,37 @@ if output=$(ttt other_system test --print); then
 fi
 expect "Missing: g++ make cmake"
 refuse "apt-get"
+
+# A copy of the script, on a machine whose programs do nothing but what is written here.
+stub() { # program line
+  rm -f "stubs/$1"
+  printf '#!%s\n%s\n' "$(type -P bash)" "$2" > "stubs/$1"
+  chmod +x "stubs/$1"
+}
+copy() { # arguments...
+  env -i PATH="$PWD/stubs" copy/cmake/ttt.sh "$@" 2>&1
+}
+machine stubs
+user stubs 0
+for program in cmake c++ make ctest; do stub "$program" ""; done
+mkdir -p copy/cmake copy/build/examples/demo
+cp "$SOURCE_DIR/cmake/ttt.sh" copy/cmake
+ln -s "$PWD/stubs/cmake" copy/build/examples/demo/demo
+
+stub apt-get 'echo "noise of $1"'
+output=$(copy demo)
+[[ $output == "First "* ]] || { printf 'The demo does not begin with what comes:\n%s\n' "$output"; exit 1; }
+expect "apt-get install -y --no-install-recommends bible-kjv"
+refuse noise
+expect "-DTTT_BUILD_TESTS=OFF"
+stub apt-get 'echo "noise of $1"; exit 1'
+output=$(copy demo)
+expect "noise of install"
+expect "cannot be had"
+
+# A build that exists keeps what it has.
+touch copy/build/CMakeCache.txt
+for word in demo test bench; do
+  output=$(copy "$word" --no-install --print)
+  refuse =OFF
+done

@@ -2,7 +2,8 @@
 // What the library throws, and the one function that throws it.
 #pragma once
 
-#include <sstream>
+#include <initializer_list>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 
@@ -40,13 +41,40 @@ struct TTT_EXPORT TrainingError : Error {
   using Error::Error;
 };
 
+namespace detail {
+
+/// Something that can be written into a message, whatever its type. Looks at it only.
+class MessagePart {
+ public:
+  MessagePart(const char* text = "") : part_(text), write_(write_text) {}
+  template <class T>
+  MessagePart(const T& part) : part_(&part), write_(write<T>) {}
+
+  friend std::ostream& operator<<(std::ostream& out, const MessagePart& message) {
+    message.write_(out, message.part_);
+    return out;
+  }
+
+ private:
+  template <class T>
+  static void write(std::ostream& out, const void* part) {
+    out << *static_cast<const T*>(part);
+  }
+  static void write_text(std::ostream& out, const void* text) { out << static_cast<const char*>(text); }
+
+  const void* part_;
+  void (*write_)(std::ostream&, const void*);
+};
+
+/// All parts, written one after the other.
+TTT_EXPORT std::string message(std::initializer_list<MessagePart> parts);
+
+}  // namespace detail
+
 /// Throws E with all `parts` written one after the other, unless `condition` holds.
 template <class E = Error, class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (condition) return;
-  std::ostringstream message;
-  (message << ... << parts);
-  throw E(message.str());
+  if (!condition) throw E(detail::message({parts...}));
 }
 
 }  // namespace ttt

@@ -5,9 +5,7 @@
 #include <concepts>
 #include <ostream>
 #include <span>
-#include <sstream>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "ttt/base/parallel.hpp"
@@ -86,35 +84,38 @@ namespace detail {
 TTT_EXPORT double root_of_sum(std::span<const double> terms);
 
 /// The name of a tensor in parts. It becomes text only for those who ask: walking over parameters allocates nothing.
-template <class... Parts>
-struct Name {
-  std::tuple<const Parts&...> parts;
-
-  explicit Name(const Parts&... all) : parts(all...) {}
+/// One type for all names, so that what is done with a tensor is compiled once for each type of tensor.
+class Name {
+ public:
+  template <class... Parts>
+  Name(const Parts&... parts) : parts_{parts...} {}
 
   friend std::ostream& operator<<(std::ostream& out, const Name& name) {
-    std::apply([&](const auto&... all) { (out << ... << all); }, name.parts);
+    for (const MessagePart& part : name.parts_) out << part;
     return out;
   }
 
-  operator std::string() const {
-    std::ostringstream text;
-    text << *this;
-    return text.str();
-  }
+  operator std::string() const { return message({*this}); }
+
+ private:
+  MessagePart parts_[4];
 };
+
+/// Throws ShapeError unless the shapes are the same.
+TTT_EXPORT void check_shape(const char* what, const Name& name, std::span<const Index> expected,
+                            std::span<const Index> found);
+/// Throws Error unless the format is full precision.
+TTT_EXPORT void check_full(const char* what, const Name& name, WeightFormat format);
 
 /// Throws ShapeError unless both have the same tensors, in the same shapes. What a struct holds in lists or variants,
 /// which `visit` takes to be alike, it compares itself, in `check_alike(expected, found, what)`.
 template <Parameters P>
 void check_shapes(const P& expected, const P& found, const char* what) {
   if constexpr (requires { P::check_alike(expected, found, what); }) P::check_alike(expected, found, what);
-  const auto check = [&](const auto& name, const auto& e, const auto& f) {
-    require<ShapeError>(e.shape() == f.shape(), what, ": expected ", name, " of shape ", text(e.shape()), ", found ",
-                        text(f.shape()));
-  };
-  P::visit(check, expected, found);
-  P::visit([&](const auto& name, const auto& f, const auto& e) { check(name, e, f); }, found, expected);
+  P::visit([&](const Name& name, const auto& e, const auto& f) { check_shape(what, name, e.shape(), f.shape()); },
+           expected, found);
+  P::visit([&](const Name& name, const auto& f, const auto& e) { check_shape(what, name, e.shape(), f.shape()); },
+           found, expected);
 }
 
 /// The same for the gradient of `params`. Throws Error unless all of both is in full precision.
@@ -122,11 +123,9 @@ template <Parameters P>
 void check_gradient(const P& params, const P& gradient, const char* what) {
   check_shapes(params, gradient, what);
   P::visit(
-      [&](const auto& name, const auto& p, const auto& g) {
-        for (const WeightFormat format : {format_of(p), format_of(g)}) {
-          require<Error>(format == WeightFormat::full, what, ": expected ", name, " in full precision, found ",
-                         ttt::name(format));
-        }
+      [&](const Name& name, const auto& p, const auto& g) {
+        check_full(what, name, format_of(p));
+        check_full(what, name, format_of(g));
       },
       params, gradient);
 }
