@@ -42,8 +42,8 @@ Spread decode(Index hidden_size, Index heads) {
       thread_seconds, 1.5,
       [&] {
         for (const AttentionPage<float>& page : state.streams[0].pages) {
-          for (const auto& [data, size] : {std::pair(page.keys.data(), page.keys.size()),
-                                           std::pair(page.values.data(), page.values.size())}) {
+          for (const auto& [data, size] :
+               {std::pair(page.keys.data(), page.keys.size()), std::pair(page.values.data(), page.values.size())}) {
             read(reinterpret_cast<const std::byte*>(data), size * Index(sizeof(float)));
           }
         }
