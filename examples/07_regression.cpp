@@ -8,7 +8,7 @@
 constexpr ttt::Index length = 128, window = 8, width = 32;
 
 struct Maps {
-  ttt::Dense<float> in{{width, window}}, out{{1, width}};
+  ttt::Dense<float> in{ttt::Shape<2>{width, window}}, out{ttt::Shape<2>{1, width}};
   static void visit(auto f, auto&... s) {
     f("in.weight", s.in...);
     f("out.weight", s.out...);
