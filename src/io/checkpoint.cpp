@@ -71,6 +71,8 @@ void check_sizes(const ModelConfig& config, const ModelTensors& tensors, const s
       if constexpr (std::is_same_v<decltype(layer), const TttConfig&>) {
         if (layer.parts.token_scale) expect(prefix + "learnable_token_idx", {layer.mini_batch_size});
         if (layer.share_qk) expect(prefix + "conv_q.weight", {layer.hidden_size, 1, layer.conv_kernel});
+      } else if constexpr (std::is_same_v<decltype(layer), const AttentionConfig&>) {
+        expect(prefix + "q_proj.weight", {layer.num_heads * *layer.head_dim, layer.hidden_size});
       }
     });
   }

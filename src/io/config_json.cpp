@@ -73,7 +73,15 @@ class Reader {
     return sequence::with<float>(*type, [&]<class S, std::size_t number>(sequence::At<S, number>) {
       auto config = model.layer<S>();
       if (object_.is_object()) {
-        S::Config::visit([&](const char* key, auto& field) { (*this)(key, field); }, config);
+        S::Config::visit(
+            [&]<class Field>(const char* key, Field& field) {
+              const json* value = find(key);
+              if constexpr (requires { field.reset(); }) {
+                if (value != nullptr && value->is_null()) return field.reset();
+              }
+              (*this)(key, field);
+            },
+            config);
         for (const auto& [key, value] : object_.items()) {
           require<CheckpointError>(seen_.contains(key), where_, ": expected keys of such a layer only, found \"", key,
                                    "\"");
@@ -137,15 +145,15 @@ class Reader {
 
 class Writer {
  public:
-  explicit Writer(json& object) : object_(object) {}
+  /// With `all_switches` those that are on are written too: what an entry does not say is the model's.
+  explicit Writer(json& object, bool all_switches = false) : object_(object), all_switches_(all_switches) {}
 
   void operator()(const char* key, SequenceType type) { object_[key] = name(type); }
 
-  /// The switches that are off.
   void operator()(const char* key, const Parts& parts) {
     Parts::visit(
         [&](const char* part, bool on) {
-          if (!on) object_[key][part] = false;
+          if (!on || all_switches_) object_[key][part] = on;
         },
         parts);
   }
@@ -162,6 +170,7 @@ class Writer {
 
  private:
   json& object_;
+  bool all_switches_;
 };
 
 /// The list of a hybrid's layers: by name, or with what differs from the model's own configuration.
@@ -173,7 +182,7 @@ json layers_of(const ModelConfig& model) {
       const auto usual = S::resolved(model.layer<S>());
       S::Config::visit(
           [&](const char* key, const auto& field, const auto& usual_field) {
-            Writer writer(entry);
+            Writer writer(entry, true);
             if (!(field == usual_field)) writer(key, field);
           },
           config, usual);

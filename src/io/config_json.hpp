@@ -9,7 +9,7 @@
 
 namespace ttt::detail {
 
-/// Absent keys have the official implementation's defaults, unknown keys are ignored. The result is valid and resolved.
+/// Absent keys have the official implementation's defaults, unknown keys are ignored. The result is valid.
 /// Throws CheckpointError naming file, key, expected and found.
 ModelConfig read_config(const std::filesystem::path& file);
 

@@ -2,7 +2,7 @@
 // Softmax attention of one head, one page of keys after the other, so that no score outlives its page.
 //
 // Row t of a page's scores counts keys begin + t <= s < end + t only, cut to the page: causal where `end` says so,
-// windowed where `begin` does. What lies outside is neither read into a result nor multiplied by 0.
+// windowed where `begin` does. Forward, what lies outside is neither read into a result nor multiplied by 0.
 #pragma once
 
 #include "kernels/common.hpp"

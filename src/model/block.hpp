@@ -142,6 +142,16 @@ BlockRecord<T> forward_recorded(const BlockRef<T>& block, const Streams& rows, B
   return record;
 }
 
+/// Throws ShapeError unless the streams can be cotangents of the state after the recorded pass.
+template <class T>
+void check_cotangent(const BlockRef<T>& block, const BlockRecord<T>& record, BlockStreams<T> d_streams,
+                     Workspace& work) {
+  block.with_layer([&]<class S, std::size_t number>(sequence::At<S, number> at, const typename S::Ref&) {
+    Frame frame(work);
+    S::check_cotangent(std::get<number>(record.layer), layer_streams(at, frame, d_streams));
+  });
+}
+
 /// Adjoint: dX, the cotangent of the output, becomes that of the input; d_params is added to.
 template <class T>
 void backward(const BlockRef<T>& block, const BlockRecord<T>& record, const Streams& rows, BlockStreams<T> d_streams,

@@ -32,7 +32,7 @@ SequenceConfig complete(const ModelConfig& model, const SequenceConfig& given) {
   });
 }
 
-/// Numbers that a layer and its state of one token hold.
+/// More than the numbers that a layer and its state of one token hold.
 double layer_elements(const SequenceConfig& block) {
   return sequence::with_config<float>(block, []<class S, std::size_t i>(sequence::At<S, i>, const auto& config) {
     return S::operations(config, 1) + static_cast<double>(S::state_bytes(config, 1));
@@ -85,6 +85,7 @@ ModelConfig resolved(ModelConfig config) {
     short_form.sequence_type = config.blocks.front().type;
     if (short_form.block(0) == config.blocks.front()) config = short_form;
   }
+  if (!config.blocks.empty()) config.sequence_type = SequenceType();  // which says nothing
   if (config.blocks.empty()) {
     sequence::with_config<float>(config.block(0), [&]<class S, std::size_t i>(sequence::At<S, i>, const auto& layer) {
       if constexpr (requires { layer.base_lr; }) config.base_lr = layer.base_lr;

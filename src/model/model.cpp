@@ -293,6 +293,7 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
   detail::check_inner_lr(options.inner_lr);
   const FloatEnvironment environment;
   tape.complete_ = false;
+  tape.config_ = config_;
   Frame& frame = tape.frame_.emplace(tape.memory_);
   tape.streams_ = detail::streams_of(frame, options.lengths, tokens.rows(), 0, tokens.cols());
   const Index rows = tape.streams_.rows(), C = config_.hidden_size, V = config_.vocab_size;
@@ -338,14 +339,18 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
 
 template <class T>
 void BasicModel<T>::backward(const Tape& tape, State& d_state, Workspace& work, Params& gradient) const {
-  require<ShapeError>(tape.complete_ && tape.blocks_.size() == params_.layers.size(),
-                      "expected the tape of a forward pass of this model, found one without");
+  require<ShapeError>(tape.complete_ && tape.config_ == config_,
+                      "expected the tape of a forward pass of such a model, found one without");
   require<ShapeError>(d_state.batch() == tape.streams_.count(), "expected a state of the tape's ",
                       tape.streams_.count(), " streams, found ", d_state.batch());
   check_state(d_state);
   detail::check_gradient(params_, gradient, "model gradient");
   const FloatEnvironment environment;
   Frame frame(work);
+  for (std::size_t i = 0; i < params_.layers.size(); ++i) {
+    Frame block_frame(work);
+    detail::check_cotangent(block(i), tape.blocks_[i], block_streams(block_frame, d_state, i), work);
+  }
   const View<T> dX = frame.zeros<T, 2>(tape.norm_x_.shape());
   ops::rms_norm_rows_vjp<T>(tape.norm_x_, params_.norm, config_.rms_norm_eps, tape.d_norm_out_, dX, gradient.norm,
                             work);

@@ -52,6 +52,9 @@ std::string TextWindows::digest() const {
 }
 
 void TextWindows::seek(const Position& position) {
+  const auto& state = position.epoch.state;
+  require<ConfigError>(std::any_of(state.begin(), state.end(), [](std::uint64_t word) { return word != 0; }),
+                       "expected a random state that is not all 0, from which no number comes, found it");
   const Position before = position_;
   position_ = position;
   shuffle();

@@ -129,6 +129,7 @@ Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindow
   std::string text;
   std::optional<BasicModel<T>> model;
   std::optional<AdamW<ModelParams<T>>> optimizer;
+  detail::recover(directory);
   // A save that replaces the directory meanwhile replaces training.json too: then all is read again.
   do {
     text = detail::read_text(run);
@@ -158,8 +159,9 @@ Trainer<T> Trainer<T>::resume(const std::filesystem::path& directory, TextWindow
     position.window = json.at("window");
     trainer.windows_.seek(position);
     trainer.optimizer_.steps = json.at("steps");
-    require<CheckpointError>(trainer.optimizer_.steps >= 0, run.string(), ": key steps: expected at least 0, found ",
-                             trainer.optimizer_.steps);
+    constexpr Index most_steps = Index{1} << 53;
+    require<CheckpointError>(0 <= trainer.optimizer_.steps && trainer.optimizer_.steps <= most_steps, run.string(),
+                             ": key steps: expected 0 ... ", most_steps, ", found ", trainer.optimizer_.steps);
   } catch (const nlohmann::json::exception& e) {
     throw CheckpointError(run.string() + ": " + e.what());
   } catch (const ConfigError& e) {

@@ -88,7 +88,12 @@ TEST_F(HybridJson, IsReadBackAsItWasWritten) {
   ModelConfig plain = hybrid();
   plain.blocks.clear();
   plain.sequence_type = attention;
-  for (const ModelConfig& config : {hybrid(), other, plain}) {
+  ModelConfig reversed = other;
+  reversed.parts.rotary = false;
+  reversed.blocks[0] = SequenceConfig::with<linear>({.hidden_size = 32, .num_heads = 2});
+  ModelConfig no_window = hybrid();
+  std::get<2>(*no_window.blocks[2].config).window.reset();
+  for (const ModelConfig& config : {hybrid(), other, plain, reversed, no_window}) {
     detail::write_config(file(), config, Dtype::f32);
     EXPECT_EQ(resolved(detail::read_config(file())), resolved(config)) << get(file());
   }

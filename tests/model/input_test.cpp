@@ -205,6 +205,35 @@ TEST_P(ModelInput, HiddenStatesAndLossesAreOfTheWholeCallAndChangeNoBit) {
   }
 }
 
+TEST_P(ModelInput, ABackwardThatIsRefusedChangesNothing) {
+  const Tensor<Token, 2> tokens = random_tokens(2, 6, 29, rng);
+  auto gradient = ModelParams<float>::zeros(model.config());
+  ModelState<float> first = model.start(2), d_state = model.start(2);
+  ModelTape<float> tape;
+  model.forward_loss(tokens, tokens, first, tape, work, gradient);
+  const auto gradient_before = gradient;
+
+  ModelConfig config = GetParam();
+  config.num_heads = 1;
+  const BasicModel<float> other = random_model<float>(config, rng);
+  if (other.config() != model.config()) {
+    auto other_gradient = ModelParams<float>::zeros(other.config());
+    ModelState<float> other_state = other.zeros(2);
+    EXPECT_THROW(other.backward(tape, other_state, work, other_gradient), ShapeError);
+    EXPECT_TRUE(same_bits(other_gradient, ModelParams<float>::zeros(other.config())));
+  }
+
+  Tensor<float, 2> last({2, 29});
+  model.forward_last(random_tokens(2, 4, 29, rng), d_state, work, last);  // a state of 4 tokens, not of 6
+  const bool has_attention =
+      GetParam().block(0).type == SequenceType::attention || GetParam().block(1).type == SequenceType::attention;
+  if (!has_attention) return;
+  const ModelState<float> d_before = d_state.clone();
+  EXPECT_THROW(model.backward(tape, d_state, work, gradient), ShapeError);
+  EXPECT_TRUE(same_bits(gradient, gradient_before));
+  EXPECT_TRUE(same_state(d_state, d_before));
+}
+
 INSTANTIATE_TEST_SUITE_P(Small, ModelInput, testing::ValuesIn(small_models()), model_name);
 
 }  // namespace

@@ -77,8 +77,9 @@ struct ModelConfig {
 /// Throws ConfigError, naming the field, what it needs and what was found.
 TTT_EXPORT void validate(const ModelConfig& config);
 
-/// The same configuration with the empty optionals `base_lr` and `intermediate_size` given their values, and with
-/// `blocks` empty where it says nothing that `sequence_type` does not.
+/// The same configuration with the empty optionals given their values: `intermediate_size`; `base_lr` where all blocks
+/// are one TTT type; and each of `blocks` its whole configuration. `blocks` is empty where it says nothing that
+/// `sequence_type` does not.
 TTT_EXPORT ModelConfig resolved(ModelConfig config);
 
 template <SequenceLayer S>

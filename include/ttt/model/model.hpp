@@ -43,6 +43,7 @@ class ModelTape {
 
   Workspace memory_;
   std::optional<Frame> frame_;  // stands on memory_
+  ModelConfig config_;          // of the model
   Streams streams_;
   std::vector<detail::BlockRecord<T>> blocks_;
   bool complete_ = false;        // a forward pass came to its end
@@ -70,7 +71,7 @@ class BasicModel {
 
   BasicModel clone() const { return BasicModel(config_, Params(params_)); }
 
-  /// As given, with base_lr and intermediate_size filled in.
+  /// As given, and resolved.
   const ModelConfig& config() const { return config_; }
   const Params& params() const { return params_; }
   Params& params() { return params_; }

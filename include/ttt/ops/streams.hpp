@@ -45,14 +45,6 @@ class Streams {
     return rows.row_range(begin(i), length(i));
   }
 
-  /// A copy whose memory belongs to another frame.
-  Streams clone(Frame& frame) const {
-    Streams copy_of_this = *this;
-    copy_of_this.begins_ = frame.take<Index, 1>(begins_.shape());
-    copy<Index, 1>(begins_, copy_of_this.begins_);
-    return copy_of_this;
-  }
-
  private:
   View<Index, 1> begins_;  // [count + 1], the last one is the number of rows
   Index longest_ = 0;

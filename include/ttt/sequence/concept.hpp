@@ -32,12 +32,15 @@ using StreamsOf = View<typename S::Stream*, 1>;
 /// stands with it in concept.hpp.
 template <class S>
 concept SequenceLayer = Parameters<typename S::Params> && StreamMemory<typename S::Stream> &&
+    std::equality_comparable<typename S::Config> &&
     requires(const typename S::Config& config, typename S::Config resolved, const typename S::Params& params,
              const typename S::Tables& tables, const typename S::Ref& layer, typename S::Stream& stream,
              const typename S::Stream& seen, typename S::Params& d_params, const typename S::Record& record, Rng& rng,
              View<const typename S::Scalar> x, View<typename S::Scalar> y, const Streams& rows, StreamsOf<S> streams,
              const ForwardOptions<typename S::Scalar>& options, InnerLosses<typename S::Scalar>& losses, Index time,
              double deviation, Frame& tape, Workspace& work) {
+  /// Of the rows, in and out.
+  { config.hidden_size } -> std::convertible_to<Index>;
   /// The configuration with all defaults that depend on others filled in. Throws ConfigError.
   { S::resolved(config) } -> std::same_as<typename S::Config>;
   { S::Params::zeros(config) } -> std::same_as<typename S::Params>;
@@ -62,6 +65,8 @@ concept SequenceLayer = Parameters<typename S::Params> && StreamMemory<typename 
   S::forward(layer, x, rows, streams, options, time, y, work);
   /// The same, and what `backward` needs, in the memory of `tape`. x outlives the record.
   { S::forward_recorded(layer, x, rows, streams, options, tape, y, work) } -> std::same_as<typename S::Record>;
+  /// Throws ShapeError unless the streams can be cotangents of the state after the recorded pass.
+  S::check_cotangent(record, streams);
   /// Adjoint of `forward`: adds to dx (here y) and d_params; the streams' cotangents go from those after it to those
   /// before it.
   S::backward(layer, record, x, streams, y, d_params, work);

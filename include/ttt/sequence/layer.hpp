@@ -30,7 +30,8 @@ class LayerTape {
   Workspace memory_;
   std::optional<Frame> frame_;  // stands on memory_
   Streams streams_;
-  Index time_ = 0;  // of the input, of which streams may have less
+  Index time_ = 0;                            // of the input, of which streams may have less
+  std::optional<typename S::Config> config_;  // of the layer
   typename S::Record record_;
   bool complete_ = false;  // a forward pass came to its end
 };
@@ -214,10 +215,11 @@ template <SequenceLayer S>
 void Layer<S>::forward(View<const Scalar, 3> x, State& state, Tape& tape, Workspace& work, View<Scalar, 3> y,
                        const Options& options) const {
   check(x, state, y);
-  prepare(x, options);
   require<ShapeError>(x.size() > 0, "expected at least one token, found shape ", detail::text(x.shape()));
+  prepare(x, options);
   const FloatEnvironment environment;
   tape.complete_ = false;
+  tape.config_ = config_;
   Frame& frame = tape.frame_.emplace(tape.memory_);
   tape.streams_ = detail::streams_of(frame, options.lengths, x.extent(0), 0, x.extent(1));
   tape.time_ = x.extent(1);
@@ -239,15 +241,18 @@ void Layer<S>::backward(const Tape& tape, View<const Scalar, 3> dy, State& d_sta
                         Params& d_params) const {
   check(dy, d_state, dx);
   detail::check_gradient(params_, d_params, "layer gradient");
-  require<ShapeError>(tape.complete_, "expected the tape of a forward pass, found one without");
+  require<ShapeError>(tape.complete_ && tape.config_ == config_,
+                      "expected the tape of a forward pass of such a layer, found one without");
   const Index batch = tape.streams_.count();
   require<ShapeError>(dy.extent(0) == batch && dy.extent(1) == tape.time_, "expected gradients of the tape's ", batch,
                       " sequences of ", tape.time_, " tokens, found shape ", detail::text(dy.shape()));
   const FloatEnvironment environment;
   Frame frame(work);
+  const StreamsOf<S> d_streams = detail::pointers(frame, d_state);
+  S::check_cotangent(tape.record_, d_streams);
   const View<const Scalar> rows = rows_of(frame, dy, 0, tape.streams_);
   const View<Scalar> d_rows = frame.zeros<Scalar, 2>(rows.shape());  // not dx, which may be dy
-  S::backward(ref(), tape.record_, rows, detail::pointers(frame, d_state), d_rows, d_params, work);
+  S::backward(ref(), tape.record_, rows, d_streams, d_rows, d_params, work);
   scatter_rows(View<const Scalar>(d_rows), tape.streams_, dx, 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include "ttt/base/parallel.hpp"
 #include "ttt/base/random.hpp"
+#include "ttt/ops/kernels.hpp"
 
 namespace ttt::laws {
 
@@ -53,6 +54,18 @@ Tensor<T, Rank> copy_of(View<const T, Rank> x) {
   copy<T, Rank>(x, y);
   return y;
 }
+
+/// While one lives, the instruction set may be changed.
+class RestoredIsa {
+ public:
+  RestoredIsa() = default;
+  ~RestoredIsa() { set_isa(before_); }
+  RestoredIsa(const RestoredIsa&) = delete;
+  RestoredIsa& operator=(const RestoredIsa&) = delete;
+
+ private:
+  Isa before_ = active_isa();
+};
 
 /// While one lives, loops use n threads.
 class Threads {

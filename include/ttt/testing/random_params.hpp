@@ -18,12 +18,12 @@ struct Spread {
 template <std::size_t Rank>
 Spread spread(const std::string& name, const std::array<Index, Rank>& shape) {
   const std::string last = name.substr(name.rfind('.') + 1);
-  const bool inner_weight = last[0] == 'W', inner_bias = last[0] == 'b' && last.size() == 2;
+  const bool inner_weight = Rank >= 2 && last[0] == 'W', inner_bias = last[0] == 'b' && last.size() == 2;
   if (inner_bias || name.find("bias") != std::string::npos) return {0, 0.1};
   if (name.find("norm") != std::string::npos) return {1, 0.2};
   if (last == "learnable_token_idx") return {0, 0.05};
   if (name.find("embed") != std::string::npos) return {0, 1};
-  return {0, 1 / std::sqrt(static_cast<double>(inner_weight ? shape[Rank - 2] : shape[Rank - 1]))};
+  return {0, 1 / std::sqrt(static_cast<double>(inner_weight ? shape[Rank >= 2 ? Rank - 2 : 0] : shape[Rank - 1]))};
 }
 
 /// Fills every tensor. One position's factor is clamped at zero, but not the last, with which steps are taken.

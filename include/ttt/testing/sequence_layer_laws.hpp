@@ -120,13 +120,12 @@ void any_batch_gives_the_same_bits(const typename S::Config& config, Rng& rng) {
     const Threads with(n);
     compare(run(), "on ", n, " threads");
   }
-  const Isa before = active_isa();
+  const RestoredIsa before;
   for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon}) {
     if (!supported(isa)) continue;
     set_isa(isa);
     compare(run(), "on ", name(isa));
   }
-  set_isa(before);
   for (Index i = 0; i < batch; ++i) {
     const LayerStep<S> one =
         layer_step(layer, sequence_of(x, i, time), sequence_of(dy, i, time), alone(start, i), alone(d_final, i));
@@ -173,6 +172,7 @@ void any_lengths_give_the_same_bits(const typename S::Config& config, Rng& rng) 
     }
     if (length == 0) {
       require_same_bits(alone(together.final, i), alone(start, i), "state of stream ", i, ", of length 0");
+      require_same_bits(alone(together.d_first, i), alone(d_final, i), "cotangent of stream ", i, ", of length 0");
       continue;
     }
     const LayerStep<S> one =

@@ -24,8 +24,9 @@ void validate(const AttentionConfig& config) {
                        config.num_heads, "), found ", groups);
   require_positive("rope_theta", config.rope_theta);
   if (config.window) require_size("window", *config.window);
-  require_addressable(4.0 * static_cast<double>(config.hidden_size) * static_cast<double>(config.num_heads) *
-                      static_cast<double>(head_dim));
+  // Four projections, and a page of keys and values.
+  const auto C = static_cast<double>(config.hidden_size), D = static_cast<double>(head_dim);
+  require_addressable(4 * C * static_cast<double>(config.num_heads) * D + 128 * static_cast<double>(groups) * D);
 }
 
 AttentionConfig resolved(AttentionConfig config) {

@@ -29,6 +29,9 @@ struct Attention {
     require<ShapeError>(stream.position >= 0 && stream.first_page >= 0 && 0 <= in_use && in_use <= kept,
                         "expected a state with pages for its position, found position ", stream.position,
                         " with pages ", stream.first_page, " to ", stream.first_page + kept);
+    const Index seen = Stream::first_visible_page(config, stream.position);
+    require<ShapeError>(stream.first_page <= seen, "expected a state that keeps all pages from ", seen,
+                        " on, which the window sees, found pages from ", stream.first_page, " on");
     const Shape<3> shape{*config.num_key_value_heads, Stream::Page::size, *config.head_dim};
     for (const typename Stream::Page& page : stream.pages) {
       require<ShapeError>(page.values.shape() == shape && page.keys.size() == page.values.size(),
@@ -56,6 +59,14 @@ struct Attention {
     const Record record{a, detail::AttentionPages<T>::take(tape, layer, rows, a.positions)};
     detail::forward(layer, a, streams, y, work, [&](Index i) { record.pages.copy_from(*streams[i], i); });
     return record;
+  }
+
+  static void check_cotangent(const Record& record, StreamsOf<Attention> d_streams) {
+    for (Index i = 0; i < d_streams.size(); ++i) {
+      const Index end = record.a.positions[i] + record.a.rows.length(i), found = d_streams[i]->position;
+      require<ShapeError>(found == end || found == 0, "expected the cotangent of a state of ", end,
+                          " tokens, or one of zeros, found one of ", found);
+    }
   }
 
   static void backward(const Ref& layer, const Record& record, View<const T> dy, StreamsOf<Attention> d_streams,

@@ -115,11 +115,6 @@ void backward(const AttentionRef<T>& layer, const AttentionRecord<T>& record, Vi
               View<AttentionStream<T>*, 1> d_streams, View<T> dx, AttentionParams<T>& d_params, Workspace& work) {
   const AttentionActivations<T>& a = record.a;
   const AttentionParams<T>& params = layer.params;
-  for (Index i = 0; i < a.rows.count(); ++i) {
-    const Index end = a.positions[i] + a.rows.length(i), found = d_streams[i]->position;
-    require<ShapeError>(found == end || found == 0, "expected the cotangent of a state of ", end,
-                        " tokens, or one of zeros, found one of ", found);
-  }
   Frame frame(work);
   const View<T> d_heads = frame.zeros<T, 2>(a.heads.shape());
   ops::project_vjp(a.heads, params.o_proj, dy, d_heads, d_params.o_proj);

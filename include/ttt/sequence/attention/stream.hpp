@@ -31,7 +31,8 @@ struct AttentionPage {
   }
 };
 
-/// One stream of attention. It grows by a page every 64 tokens, until there is a window's worth of them.
+/// One stream of attention. It grows by a page every 64 tokens, with a window until there is room for the window and
+/// for the longest call.
 ///
 /// As a cotangent it has a position too: that of the state whose cotangent it is, or 0 for one of zeros.
 template <class T>
@@ -42,14 +43,8 @@ struct AttentionStream {
   Index first_page = 0;     // number of the first page that is kept: page p holds positions 64 p ... 64 p + 63
   std::vector<Page> pages;  // from that page on; there may be more of them than are in use
 
-  /// A stream with nothing read, or room for so many tokens, of zeros.
-  static AttentionStream zeros(const AttentionConfig& config, Index position = 0) {
-    AttentionStream s;
-    s.position = position;
-    s.first_page = first_visible_page(config, position);
-    s.reserve(config);
-    return s;
-  }
+  /// A stream with nothing read.
+  static AttentionStream zeros(const AttentionConfig&) { return {}; }
 
   /// The first page that a token at this position sees.
   static Index first_visible_page(const AttentionConfig& config, Index position) {
@@ -81,7 +76,8 @@ struct AttentionStream {
   /// streams at a time.
   template <class F, class First, class... Rest>
   static void visit(F f, First& first, Rest&... rest) {
-    const std::size_t in_use = static_cast<std::size_t>(first.count());
+    // Streams of different positions differ in that already.
+    const std::size_t in_use = std::min({static_cast<std::size_t>(first.count()), rest.pages.size()...});
     const Index first_page = first.first_page;
     f("position", first.position, rest.position...);
     f("first_page", first.first_page, rest.first_page...);

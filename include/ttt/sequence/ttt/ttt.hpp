@@ -53,12 +53,21 @@ struct Ttt {
   }
 
   static void check_stream(const Config& config, const Stream& stream) {
-    const Shape<3> rows{config.num_heads, config.mini_batch_size, config.head_dim()};
+    require<ShapeError>(stream.position >= 0, "expected a state at a position of at least 0, found ", stream.position);
+    const auto shapes = M::shapes(config.head_dim());
+    for (std::size_t i = 0; i < M::depth; ++i) {
+      const Index H = config.num_heads, b = config.mini_batch_size;
+      const auto& [W, bias, X, G] = stream.maps[i];
+      const bool fits = W.shape() == Shape<3>{H, shapes[i].in, shapes[i].out} &&
+                        bias.shape() == Shape<3>{H, 1, shapes[i].out} && X.shape() == Shape<3>{H, b, shapes[i].in} &&
+                        G.shape() == Shape<3>{H, b, shapes[i].out};
+      require<ShapeError>(fits, "expected a state of this layer, with W", i + 1, " for ", H, " heads, ", shapes[i].in,
+                          " to ", shapes[i].out, ", and mini-batches of ", b, ", found W", i + 1, " of shape ",
+                          detail::text(W.shape()), " and X", i + 1, " of ", detail::text(X.shape()));
+    }
     const Shape<2> tail{config.share_qk ? config.conv_kernel - 1 : 0, config.share_qk ? config.hidden_size : 0};
-    require<ShapeError>(stream.maps[0].X.shape() == rows && stream.conv_tail.shape() == tail,
-                        "expected a state of this layer, with keys ", detail::text(rows), " and convolution tail ",
-                        detail::text(tail), ", found ", detail::text(stream.maps[0].X.shape()), " and ",
-                        detail::text(stream.conv_tail.shape()));
+    require<ShapeError>(stream.conv_tail.shape() == tail, "expected a state of this layer, with convolution tail ",
+                        detail::text(tail), ", found ", detail::text(stream.conv_tail.shape()));
   }
 
   static void start(const Ref& layer, Stream& stream) {
@@ -102,6 +111,8 @@ struct Ttt {
                        [&](Index i, Index h) { return record.saver(i, h); });
     return record;
   }
+
+  static void check_cotangent(const Record&, StreamsOf<Ttt>) {}  // of any position
 
   static void backward(const Ref& layer, const Record& record, View<const Scalar> dy, StreamsOf<Ttt> d_streams,
                        View<Scalar> dx, Params& d_params, Workspace& work) {
