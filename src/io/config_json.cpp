@@ -179,10 +179,10 @@ json layers_of(const ModelConfig& model) {
   for (const SequenceConfig& block : model.blocks) {
     sequence::with_config<float>(block, [&]<class S, std::size_t number>(sequence::At<S, number>, const auto& config) {
       json entry = {{"type", name(block.type)}};
+      Writer writer(entry, true);
       const auto usual = S::resolved(model.layer<S>());
       S::Config::visit(
           [&](const char* key, const auto& field, const auto& usual_field) {
-            Writer writer(entry, true);
             if (!(field == usual_field)) writer(key, field);
           },
           config, usual);

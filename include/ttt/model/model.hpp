@@ -16,7 +16,8 @@ template <class T>
 struct ModelOptions {
   double inner_lr = 1.0;                          // multiplies the inner learning rate; 0 freezes the inner models
   std::vector<InnerLosses<T>>* losses = nullptr;  // filled if given, layer by layer
-  std::vector<Tensor<T, 3>>* hidden = nullptr;    // filled if given: after each block, then after the last norm
+  std::vector<Tensor<T, 3>>* hidden = nullptr;    // filled if given: after each block, then after the last norm;
+                                                  // what lies beyond a stream's length has no meaning
   std::span<const Index> lengths = {};            // tokens of each stream; empty: all. What lies beyond changes nothing
 };
 

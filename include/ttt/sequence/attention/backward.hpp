@@ -80,7 +80,7 @@ void attend_vjp(const AttentionRef<T>& layer, const AttentionRecord<T>& record, 
     Frame mine(scratch[static_cast<std::size_t>(worker)]);
     const View<T> all_S = mine.take<T, 2>({query_rows, Page::size}), all_dP = mine.take<T, 2>({query_rows, Page::size});
     const View<T, 1> all_delta = mine.take<T, 1>({query_rows});
-    for (Index h = g * (H / G); h < (g + 1) * (H / G); ++h) {
+    for (Index h = g * layer.heads_in_group(); h < (g + 1) * layer.heads_in_group(); ++h) {
       for (Index t = 0; t < length; t += query_rows) {
         const Index n = std::min(query_rows, length - t), row = a.rows.begin(i) + t;
         const auto part = [&](const auto& rows) { return rows.row_range(row, n).columns(h * D, D); };

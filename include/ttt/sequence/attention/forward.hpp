@@ -23,8 +23,8 @@ struct AttentionRef {
 
   Index head_dim() const { return *config.head_dim; }
   Index groups() const { return *config.num_key_value_heads; }
-  /// The key/value head that query head h reads.
-  Index group_of(Index h) const { return h * groups() / config.num_heads; }
+  /// Query heads that read the same key/value head, one after the other.
+  Index heads_in_group() const { return config.num_heads / groups(); }
   T scale() const { return static_cast<T>(1 / std::sqrt(static_cast<double>(head_dim()))); }
 };
 
@@ -96,8 +96,8 @@ T* key_at(T* keys, Index head_dim, Index j) {
   return keys + j / width * head_dim * width + j % width;
 }
 
-/// Moves keys and values between rows of one stream and pages, which begin at number `first_page`:
-/// move(element of the rows, element of a page).
+/// Moves keys and values between rows of one stream, the first of them at `position`, and pages: page_of(number of the
+/// page, key/value head), move(element of the rows, element of a page).
 template <class T, class Pages, class Move>
 void each_page_element(const AttentionRef<T>& layer, Index position, const View<T>& K, const View<T>& V,
                        const Pages& page_of, const Move& move) {
@@ -190,7 +190,7 @@ void attend(const AttentionRef<T>& layer, const AttentionActivations<T>& a, View
     const Index row = a.rows.begin(i) + t;
     const View<T, 1> most = a.most[h].row_range(row, n), total = a.total[h].row_range(row, n);
     each_page(layer, a.positions[i] + t, n, [&](Index p, PageBand band) {
-      const HeadPage<T> page = head_page(*streams[i], p, layer.group_of(h));
+      const HeadPage<T> page = head_page(*streams[i], p, h / layer.heads_in_group());
       ops::kernels<T>().project(ops::to_rows(View<const T>(Q)), score_panels<T>(page.keys, D), ops::to_rows(S));
       ops::softmax_step(band.begin, band.end, S, most, total, O);
       ops::add_band_matmul(S, View<const T>(page.values, {AttentionPage<T>::size, D}), band.begin, band.end, O);
