@@ -30,15 +30,14 @@ plain::Vector vector(const Tensor<float, 1>& t) { return Eigen::Map<const plain:
 template <InnerModel M, class PlainModel>
 void forward(benchmark::State& state, Version version) {
   Head<M> head(state.range(0));
-  const Index mini_batch = head.scale.size();
-  PlainModel plain_model(plain_start<M>(head.stream), mini_batch);
-  const plain::Vector rate = vector(head.rate), scale = vector(head.scale);
+  PlainModel plain_model(plain_start<M>(head.stream), mini_batch_size);
+  const plain::Vector rate = vector(head.rate), scale = vector(head.scale).head(mini_batch_size);  // alike in each
   const plain::Norm norm{vector(head.norm_weight), vector(head.norm_bias)};
   run(
       state, version, head.out, [&] { head.scan(); },
       [&] {
-        for (Index t = 0; t < head_time; t += mini_batch) {
-          const auto rows = [&](Tensor<float, 2>& all) { return map(all.view().row_range(t, mini_batch)); };
+        for (Index t = 0; t < head_time; t += mini_batch_size) {
+          const auto rows = [&](Tensor<float, 2>& all) { return map(all.view().row_range(t, mini_batch_size)); };
           plain_model.mini_batch({rows(head.Q), rows(head.K), rows(head.target), rate, scale, norm, t}, rows(head.out));
         }
       },
