@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <random>
 #include <system_error>
+
+#include "base/hexadecimal.hpp"
 
 namespace ttt::detail {
 namespace fs = std::filesystem;
@@ -104,9 +105,7 @@ void sync(const fs::path& path) {
 
 std::string unique_name() {
   std::random_device random;
-  char name[17];
-  std::snprintf(name, sizeof name, "%08x%08x", static_cast<unsigned>(random()), static_cast<unsigned>(random()));
-  return name;
+  return hexadecimal(std::uint64_t{random()} << 32 | random());
 }
 
 }  // namespace ttt::detail

@@ -3,7 +3,8 @@
 #include "ttt/train/data.hpp"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/hexadecimal.hpp"
 
 namespace ttt {
 
@@ -28,27 +29,34 @@ void TextWindows::shuffle() {
   after_epoch_ = rng;
 }
 
-void TextWindows::next(Batch& batch) {
-  require<ShapeError>(batch.tokens.shape() == batch.targets.shape() && batch.tokens.extent(1) == length_,
-                      "expected a batch of windows of ", length_, " tokens, found shapes ",
-                      to_string(batch.tokens.shape()), " and ", to_string(batch.targets.shape()));
-  for (Index i = 0; i < batch.tokens.extent(0); ++i) {
-    if (position_.window == static_cast<Index>(begins_.size())) {
-      position_ = {after_epoch_, 0};
-      shuffle();
-    }
-    const Token* window = text_.data() + begins_[static_cast<std::size_t>(position_.window++)];
+Index TextWindows::next_begin() {
+  if (position_.window == static_cast<Index>(begins_.size())) {
+    position_ = {after_epoch_, 0};
+    shuffle();
+  }
+  return begins_[static_cast<std::size_t>(position_.window++)];
+}
+
+void TextWindows::next(Index n, Batch& batch) {
+  for (Tensor<Token, 2>* t : {&batch.tokens, &batch.targets}) {
+    if (t->shape() != Shape<2>{n, length_}) *t = Tensor<Token, 2>({n, length_});
+  }
+  batch.lengths.clear();
+  for (Index i = 0; i < n; ++i) {
+    const Token* window = text_.data() + next_begin();
     std::copy_n(window, length_, batch.tokens[i].data());
     std::copy_n(window + 1, length_, batch.targets[i].data());
   }
 }
 
-std::string TextWindows::digest() const {
+void TextWindows::skip(Index n) {
+  for (Index i = 0; i < n; ++i) next_begin();
+}
+
+std::string TextWindows::identity() const {
   std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   for (const Token token : text_) hash = (hash ^ static_cast<std::uint32_t>(token)) * 0x100000001b3;
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+  return detail::message({"windows of ", length_, " tokens of the text with digest ", detail::hexadecimal(hash)});
 }
 
 void TextWindows::seek(const Position& position) {

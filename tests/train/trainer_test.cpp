@@ -1,80 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Training runs: windows, schedules, accumulation, resuming with the same bits, and what a bad loss leaves behind.
+// Training runs: schedules, accumulation, resuming with the same bits, and what a bad loss leaves behind.
 #include "ttt/train.hpp"
 
 #include <cmath>
 #include <numeric>
-#include <set>
 
 #include "support/files.hpp"
 #include "support/same_bits.hpp"
+#include "support/training.hpp"
 #include "ttt/checkpoint.hpp"
 
 namespace ttt {
 namespace {
 
+using support::fresh_model;
 using support::same_bits;
+using support::sentence;
+using support::short_run;
 using support::TemporaryDirectory;
-
-std::vector<Token> sentence(int repeats) {
-  std::vector<Token> text;
-  Rng rng(5);
-  for (int i = 0; i < repeats; ++i) {
-    for (const char c : std::string("the cat sat on the mat and ")) text.push_back(c - ' ');
-    text.push_back(static_cast<Token>(rng.below(96)));
-  }
-  return text;
-}
-
-template <class T>
-BasicModel<T> small_model(SequenceType type, std::vector<SequenceConfig> blocks = {}) {
-  Rng rng(2);
-  return BasicModel<T>({.vocab_size = 96,
-                        .hidden_size = 32,
-                        .num_layers = 2,
-                        .num_heads = 2,
-                        .sequence_type = type,
-                        .mini_batch_size = 8,
-                        .share_qk = true,
-                        .use_gate = true,
-                        .pre_conv = true,
-                        .blocks = std::move(blocks)},
-                       rng);
-}
-
-TrainerConfig short_run(SequenceType type) {
-  TrainerConfig config = paper_recipe(type, 20);
-  config.batch_size = 3;
-  config.learning_rate.peak_lr = 1e-2;
-  return config;
-}
-
-TEST(TextWindows, AnEpochReadsEveryWindowOnceAndTargetsFollow) {
-  std::vector<Token> text(103);
-  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<Token>(i);
-  TextWindows windows(text, 10, 1);
-  Batch batch{Tensor<Token, 2>({1, 10}), Tensor<Token, 2>({1, 10})};
-  std::vector<std::set<Token>> epochs;
-  for (int i = 0; i < 60; ++i) {
-    windows.next(batch);
-    if (windows.position().window == 1) epochs.emplace_back();
-    for (Index t = 0; t < 10; ++t) {
-      EXPECT_EQ(batch.targets[0][t], batch.tokens[0][t] + 1);
-      EXPECT_TRUE(epochs.back().insert(batch.tokens[0][t]).second) << "read twice in an epoch";
-    }
-  }
-  // 102 targets and a start below 10 leave 9 or 10 windows.
-  epochs.pop_back();
-  ASSERT_GE(epochs.size(), 5u);
-  for (const std::set<Token>& seen : epochs) EXPECT_GE(seen.size(), 90u);
-  EXPECT_NE(*epochs[0].begin(), *epochs[1].begin());  // by this seed
-}
-
-TEST(TextWindows, RefusesATextWithoutAWindow) {
-  EXPECT_THROW(TextWindows(std::vector<Token>(10), 10, 0), ConfigError);
-  EXPECT_NO_THROW(TextWindows(std::vector<Token>(11), 10, 0));
-  EXPECT_THROW(TextWindows(std::vector<Token>(11), 0, 0), ConfigError);
-}
 
 TEST(Schedule, WarmsUpAndDecays) {
   const WarmupCosine rate{.init_lr = 0.1, .peak_lr = 1.0, .end_lr = 0.2, .warmup_steps = 10, .decay_steps = 30};
@@ -101,8 +44,8 @@ TYPED_TEST(Training, ResumedRunEqualsTheUninterruptedOne) {
   for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
     const TrainerConfig config = short_run(type);
     const TextWindows windows(sentence(40), 24, 9);  // few windows: the run crosses epochs
-    Trainer<TypeParam> whole(small_model<TypeParam>(type), windows, config);
-    Trainer<TypeParam> first(small_model<TypeParam>(type), windows, config);
+    Trainer<TypeParam> whole(fresh_model<TypeParam>(type), windows, config);
+    Trainer<TypeParam> first(fresh_model<TypeParam>(type), windows, config);
     for (int i = 0; i < 17; ++i) first.step();
     first.save(temporary.path() / "run");
     auto second = Trainer<TypeParam>::resume(temporary.path() / "run", windows, config);
@@ -117,7 +60,7 @@ TYPED_TEST(Training, OfAHybridResumesToo) {
   const TemporaryDirectory temporary;
   const TrainerConfig config = short_run(SequenceType::linear);
   const TextWindows windows(sentence(40), 24, 9);
-  Trainer<TypeParam> whole(small_model<TypeParam>(SequenceType::linear, {SequenceType::mlp, SequenceType::attention}),
+  Trainer<TypeParam> whole(fresh_model<TypeParam>(SequenceType::linear, {SequenceType::mlp, SequenceType::attention}),
                            windows, config);
   const double before = whole.step().loss;
   for (int i = 1; i < 15; ++i) whole.step();
@@ -131,7 +74,7 @@ TYPED_TEST(Training, OfAHybridResumesToo) {
 
 TYPED_TEST(Training, LowersTheLoss) {
   for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
-    Trainer<TypeParam> trainer(small_model<TypeParam>(type), TextWindows(sentence(40), 24, 9), short_run(type));
+    Trainer<TypeParam> trainer(fresh_model<TypeParam>(type), TextWindows(sentence(40), 24, 9), short_run(type));
     const double first = trainer.step().loss;
     double last = first;
     for (int i = 1; i < 20; ++i) last = trainer.step().loss;
@@ -141,10 +84,10 @@ TYPED_TEST(Training, LowersTheLoss) {
 }
 
 TEST(Training, MicroBatchesAddUpToOneBatch) {
-  const auto model = small_model<double>(SequenceType::linear);
+  const auto model = fresh_model<double>(SequenceType::linear);
   TextWindows windows(sentence(40), 24, 9);
-  Batch all{Tensor<Token, 2>({4, 24}), Tensor<Token, 2>({4, 24})};
-  windows.next(all);
+  Batch all;
+  windows.next(4, all);
   auto together = ModelParams<double>::zeros(model.config()), parts = ModelParams<double>::zeros(model.config());
   const double loss = loss_and_gradient<double>(model, all.tokens, all.targets, together);
   double sum = 0;
@@ -167,10 +110,10 @@ TEST(Training, AnUpdateFromMicroBatchesIsThatOfOneBatch) {
   const TextWindows windows(sentence(40), 24, 9);
   TrainerConfig config = short_run(SequenceType::linear);
   config.batch_size = 4;
-  Trainer<double> together(small_model<double>(SequenceType::linear), windows, config);
+  Trainer<double> together(fresh_model<double>(SequenceType::linear), windows, config);
   config.batch_size = 2;
   config.micro_batches = 2;
-  Trainer<double> parts(small_model<double>(SequenceType::linear), windows, config);
+  Trainer<double> parts(fresh_model<double>(SequenceType::linear), windows, config);
   for (int i = 0; i < 3; ++i) {
     const StepReport expected = together.step(), found = parts.step();
     EXPECT_NEAR(found.loss, expected.loss, 1e-12) << "step " << i;
@@ -180,15 +123,15 @@ TEST(Training, AnUpdateFromMicroBatchesIsThatOfOneBatch) {
 
 TEST(Training, AnInnerRateOfZeroTrainsFrozenInnerModels) {
   for (const SequenceType type : {SequenceType::linear, SequenceType::mlp}) {
-    const auto model = small_model<double>(type);
+    const auto model = fresh_model<double>(type);
     const TextWindows windows(sentence(40), 24, 9);
     TrainerConfig config = short_run(type);
     config.inner_lr = 0;
     Trainer<double> trainer(model.clone(), windows, config);
 
     const Index size = config.batch_size;
-    Batch batch{Tensor<Token, 2>({size, 24}), Tensor<Token, 2>({size, 24})};
-    TextWindows(windows).next(batch);
+    Batch batch;
+    TextWindows(windows).next(size, batch);
     const auto mean_loss = [&](double inner_lr) {
       auto state = model.start(size);
       Workspace work;
@@ -238,7 +181,7 @@ TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   const TemporaryDirectory temporary;
   const TextWindows windows(sentence(40), 24, 9);
   TrainerConfig config = short_run(SequenceType::linear);
-  Trainer<float> good(small_model<float>(SequenceType::linear), windows, config);
+  Trainer<float> good(fresh_model<float>(SequenceType::linear), windows, config);
   good.step();
   good.save(temporary.path() / "run");
 
@@ -255,38 +198,8 @@ TEST(Training, ABadLossNamesTheStepAndLeavesTheCheckpoint) {
   EXPECT_TRUE(same_bits(resumed.model().params(), good.model().params()));
 }
 
-TEST(Training, AReductionSeesWhatIsAboutToBeClipped) {
-  const TrainerConfig config = short_run(SequenceType::linear);
-  const TextWindows windows(sentence(40), 24, 9);
-  Trainer<float> plain(small_model<float>(SequenceType::linear), windows, config);
-  Trainer<float> reduced(small_model<float>(SequenceType::linear), windows, config);
-  // Two machines with the same batch: sums, then means, of numbers that are powers of two apart.
-  double seen = 0;
-  reduced.reduce_with([&](double& loss, ModelParams<float>& gradient) {
-    seen = global_norm(gradient);
-    loss = (loss + loss) / 2;
-    ModelParams<float>::visit(
-        [](const auto&, auto& t) {
-          for (float& g : values(t)) g = (g + g) / 2;
-        },
-        gradient);
-  });
-  for (int i = 0; i < 3; ++i) {
-    const StepReport expected = plain.step(), found = reduced.step();
-    EXPECT_EQ(found.loss, expected.loss);
-    EXPECT_EQ(found.gradient_norm, expected.gradient_norm);
-    EXPECT_EQ(seen, expected.gradient_norm);
-  }
-  EXPECT_TRUE(same_bits(reduced.model().params(), plain.model().params()));
-
-  reduced.reduce_with([](double&, ModelParams<float>&) { throw std::runtime_error("the other machine is gone"); });
-  EXPECT_THROW(reduced.step(), std::runtime_error);
-  reduced.reduce_with({});
-  EXPECT_EQ(reduced.step().loss, plain.step().loss);  // over the batch that was lost
-}
-
 TEST(Training, GivesUpItsModelWithoutACopy) {
-  Trainer<float> trainer(small_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9),
+  Trainer<float> trainer(fresh_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9),
                          short_run(SequenceType::linear));
   trainer.step();
   const float* weights = trainer.model().params().norm.data();
@@ -297,7 +210,7 @@ TEST(Training, GivesUpItsModelWithoutACopy) {
 TEST(Training, RefusesToResumeOverAnotherText) {
   const TemporaryDirectory temporary;
   const TrainerConfig config = short_run(SequenceType::linear);
-  Trainer<float> trainer(small_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9), config);
+  Trainer<float> trainer(fresh_model<float>(SequenceType::linear), TextWindows(sentence(40), 24, 9), config);
   trainer.save(temporary.path() / "run");
   EXPECT_THROW(Trainer<float>::resume(temporary.path() / "run", TextWindows(sentence(41), 24, 9), config),
                CheckpointError);
@@ -314,7 +227,7 @@ TEST(Training, RefusesToResumeOverAnotherText) {
 }
 
 TEST(Training, IgnoredTargetsCountForNothing) {
-  const auto model = small_model<double>(SequenceType::linear);
+  const auto model = fresh_model<double>(SequenceType::linear);
   Batch batch{Tensor<Token, 2>({2, 10}), Tensor<Token, 2>({2, 10})};
   for (Index t = 0; t < 10; ++t) batch.tokens[0][t] = batch.tokens[1][t] = static_cast<Token>(3 * t);
   fill(batch.targets.view(), ignored_target);

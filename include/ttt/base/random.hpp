@@ -23,7 +23,8 @@ class TTT_EXPORT Rng {
   /// In 0 ... n - 1, every value as likely.
   std::uint64_t below(std::uint64_t n);
 
-  std::array<std::uint64_t, 4> state;
+  static constexpr std::size_t words = 4;
+  std::array<std::uint64_t, words> state;
 };
 
 /// Fills with normal(0, deviation^2).

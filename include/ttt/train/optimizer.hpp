@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: MIT
-// AdamW and clipping, for any struct of parameters.
+// What an optimizer is; AdamW and clipping, for any struct of parameters.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 
 #include "ttt/export.hpp"
 #include "ttt/ops/parameters.hpp"
 
 namespace ttt {
+
+/// What updates parameters P.
+///   step(params, gradient, learning_rate, gradient_factor)   one update with gradient * gradient_factor
+///   visit(f, optimizer...)                                   calls f(name, part...) for all that it remembers: counts
+///                                                            of type Index (0 ... 2^53) and structs of type P
+template <class O, class P>
+concept Optimizer = Parameters<P> && std::movable<O> &&
+    requires(O& optimizer, P& params, const P& gradient, double learning_rate, double gradient_factor) {
+  optimizer.step(params, gradient, learning_rate, gradient_factor);
+  O::visit(detail::VisitNothing(), optimizer);
+};
 
 /// Hyperparameters of AdamW; the learning rate is given to every step.
 struct AdamWConfig {
@@ -55,8 +67,8 @@ TTT_EXPORT void validate(const AdamWConfig& config);
 /// min(1, max_norm / (norm + 1e-6)): what clipping multiplies a gradient with.
 TTT_EXPORT double clip_factor(double norm, double max_norm);
 
-/// AdamW with decoupled weight decay and bias correction. Moments have the type of the parameters.
-template <class Params>
+/// AdamW with decoupled weight decay and bias correction. Moments have the type of the parameters. An Optimizer.
+template <Parameters Params>
 class AdamW {
  public:
   /// Throws ConfigError.
@@ -75,6 +87,13 @@ class AdamW {
     Params::visit([&](const auto&, auto& p, const auto& g, auto& m,
                       auto& v) { detail::adamw(update, values(p), values(g), values(m), values(v)); },
                   params, gradient, exp_avg, exp_avg_sq);
+  }
+
+  template <class F, class... A>
+  static void visit(const F& f, A&... a) {
+    f("steps", a.steps...);
+    f("exp_avg", a.exp_avg...);
+    f("exp_avg_sq", a.exp_avg_sq...);
   }
 
   AdamWConfig config;

@@ -2,15 +2,18 @@
 // Training a language model: gradient accumulation, updates, checkpoints that resume with the same bits.
 #pragma once
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
-#include "ttt/export.hpp"
-#include "ttt/model/model.hpp"
 #include "ttt/train/data.hpp"
+#include "ttt/train/gradient.hpp"
 #include "ttt/train/recipe.hpp"
+#include "ttt/train/run_files.hpp"
 
 namespace ttt {
 
@@ -22,55 +25,165 @@ struct StepReport {
   double learning_rate;
 };
 
-/// Trains one model on windows of a text.
-template <class T>
+/// Trains one model on the batches of a source.
+template <class T, BatchSource Source = TextWindows, Optimizer<ModelParams<T>> Opt = AdamW<ModelParams<T>>>
 class Trainer {
  public:
+  /// Makes the optimizer for the parameters that it is given.
+  using MakeOptimizer = std::function<Opt(const ModelParams<T>&)>;
+
   /// Throws ConfigError.
-  Trainer(BasicModel<T> model, TextWindows windows, const TrainerConfig& config);
+  Trainer(BasicModel<T> model, Source source, const TrainerConfig& config, const MakeOptimizer& make)
+      : model_(std::move(model)),
+        source_(std::move(source)),
+        config_(config),
+        optimizer_(make(model_.params())),
+        gradient_(ModelParams<T>::zeros(model_.config())) {
+    validate(config);
+    buffers_ = std::make_unique<detail::GradientBuffers<T>>(model_, config.batch_size);
+  }
+  /// With AdamW, of config.adamw.
+  Trainer(BasicModel<T> model, Source source,
+          const TrainerConfig& config) requires std::same_as<Opt, AdamW<ModelParams<T>>>
+      : Trainer(std::move(model), std::move(source), config, adamw(config)) {}
 
   /// One update. Throws TrainingError naming the step if loss or gradient are not finite; then neither parameters nor
   /// moments have changed.
   StepReport step();
 
-  /// What is done to loss and gradient of every update before clipping, such as a sum over machines. Where it throws,
-  /// nothing has changed.
+  /// What is done to loss and gradient of every update before clipping, such as the sum over the ranks of
+  /// config.shard. Where it throws, nothing has changed.
   using Reduction = std::function<void(double& loss, ModelParams<T>& gradient)>;
   void reduce_with(Reduction reduction) { reduction_ = std::move(reduction); }
 
   const BasicModel<T>& model() const { return model_; }
   /// Gives up the trained model, without a copy.
   BasicModel<T> release() && { return std::move(model_); }
-  Index steps() const { return optimizer_.steps; }
+  Index steps() const { return steps_; }
 
-  /// Model, moments, step, data position and random state: what `resume` needs to go on with the same bits. Replaces
-  /// the directory as a whole, as `save` does.
+  /// Model, optimizer, step and the source's position: what `resume` needs to go on with the same bits. Replaces the
+  /// directory as a whole, as ttt::save does.
   void save(const std::filesystem::path& directory) const;
 
-  /// Goes on from a checkpoint. Throws CheckpointError, also for another text and for batches of another size; the
-  /// rest of the configuration may differ, and then the run does.
-  static Trainer resume(const std::filesystem::path& directory, TextWindows windows, const TrainerConfig& config);
+  /// Goes on from a checkpoint. Throws CheckpointError, also for a source of another identity and for batches of
+  /// another size; the rest of the configuration, ranks included, may differ.
+  static Trainer resume(const std::filesystem::path& directory, Source source, const TrainerConfig& config,
+                        const MakeOptimizer& make);
+  static Trainer resume(const std::filesystem::path& directory, Source source,
+                        const TrainerConfig& config) requires std::same_as<Opt, AdamW<ModelParams<T>>> {
+    return resume(directory, std::move(source), config, adamw(config));
+  }
 
  private:
-  Trainer(BasicModel<T>&& model, TextWindows&& windows, const TrainerConfig& config, AdamW<ModelParams<T>>&& optimizer);
+  static MakeOptimizer adamw(const TrainerConfig& config) {
+    return [c = config.adamw](const ModelParams<T>& params) { return Opt(params, c); };
+  }
 
   BasicModel<T> model_;
-  TextWindows windows_;
+  Source source_;
   TrainerConfig config_;
-  AdamW<ModelParams<T>> optimizer_;
+  Opt optimizer_;
+  Index steps_ = 0;
   ModelParams<T> gradient_;
-  std::unique_ptr<ModelTape<T>> tape_ = std::make_unique<ModelTape<T>>();
-  Workspace work_;
+  std::unique_ptr<detail::GradientBuffers<T>> buffers_;
   Batch batch_;
   Reduction reduction_;
-  ModelState<T> state_, d_state_;
 };
 
-/// Loss of whole sequences from fresh states, adding its gradient to `gradient`.
-template <class T>
-TTT_EXPORT double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens,
-                                    View<const Token, 2> targets, ModelParams<T>& gradient,
-                                    const LossOptions& options = {});
+template <class T, BatchSource Source, Optimizer<ModelParams<T>> Opt>
+StepReport Trainer<T, Source, Opt>::step() {
+  const FloatEnvironment environment;
+  const typename Source::Position before = source_.position();
+  set_zero(gradient_);
+  double loss = 0, norm = 0;
+  try {
+    const double weight = 1.0 / static_cast<double>(config_.micro_batches);
+    const double inner_lr = config_.inner_lr * config_.inner_warmup(steps_);
+    const auto [rank, ranks] = config_.shard;
+    const Index micro_batches = config_.micro_batches / ranks;  // of this rank, one after the other
+    source_.skip(rank * micro_batches * config_.batch_size);
+    for (Index micro = 0; micro < micro_batches; ++micro) {
+      source_.next(config_.batch_size, batch_);
+      loss += weight * detail::add_gradient<T>(model_, batch_.tokens, batch_.targets, *buffers_, gradient_,
+                                               {weight, inner_lr, batch_.lengths});
+    }
+    source_.skip((ranks - 1 - rank) * micro_batches * config_.batch_size);
+    if (reduction_) reduction_(loss, gradient_);
+    norm = global_norm(gradient_);
+    require<TrainingError>(std::isfinite(loss) && std::isfinite(norm), "step ", steps_,
+                           ": expected a finite loss and gradient, found loss ", loss, " and gradient norm ", norm);
+  } catch (...) {
+    source_.seek(before);
+    throw;
+  }
+  const double rate = config_.learning_rate(steps_);
+  optimizer_.step(model_.params(), gradient_, rate, clip_factor(norm, config_.clip_norm));
+  return {steps_++, loss, norm, rate};
+}
+
+template <class T, BatchSource Source, Optimizer<ModelParams<T>> Opt>
+void Trainer<T, Source, Opt>::save(const std::filesystem::path& directory) const {
+  detail::RunRecord record;
+  record.put("steps", steps_);
+  record.put("batch_size", config_.batch_size);
+  record.put("micro_batches", config_.micro_batches);
+  record.put("source", std::string(source_.identity()));
+  const typename Source::Position& position = source_.position();
+  Source::Position::visit([&](const std::string& name, auto number) { record.put("source." + name, number); },
+                          position);
+  detail::NamedParams<const ModelParams<T>> moments;
+  Opt::visit(
+      [&]<class Part>(const std::string& name, const Part& part) {
+        if constexpr (std::same_as<Part, Index>) {
+          record.put("optimizer." + name, part);
+        } else {
+          moments.emplace_back(name, &part);
+        }
+      },
+      optimizer_);
+  detail::write_run(directory, model_, moments, record);
+}
+
+template <class T, BatchSource Source, Optimizer<ModelParams<T>> Opt>
+Trainer<T, Source, Opt> Trainer<T, Source, Opt>::resume(const std::filesystem::path& directory, Source source,
+                                                        const TrainerConfig& config, const MakeOptimizer& make) {
+  std::optional<Trainer> trainer;
+  const detail::RunRecord record = detail::read_run<T>(directory, [&](BasicModel<T>&& model) {
+    if (trainer) source = std::move(trainer->source_);
+    trainer.emplace(std::move(model), std::move(source), config, make);
+    detail::NamedParams<ModelParams<T>> moments;
+    Opt::visit(
+        [&]<class Part>(const std::string& name, Part& part) {
+          if constexpr (!std::same_as<Part, Index>) moments.emplace_back(name, &part);
+        },
+        trainer->optimizer_);
+    return moments;
+  });
+
+  const auto same = [&]<class V>(const char* name, const V& found) {
+    V expected;
+    record.get(name, expected);
+    require<CheckpointError>(expected == found, record.where(), ": ", name, ": expected ", expected, ", found ", found);
+  };
+  same("source", std::string(trainer->source_.identity()));
+  same("batch_size", config.batch_size);
+  same("micro_batches", config.micro_batches);
+  record.get("steps", trainer->steps_);
+  Opt::visit(
+      [&]<class Part>(const std::string& name, Part& part) {
+        if constexpr (std::same_as<Part, Index>) record.get("optimizer." + name, part);
+      },
+      trainer->optimizer_);
+  typename Source::Position position = trainer->source_.position();
+  Source::Position::visit([&](const std::string& name, auto& number) { record.get("source." + name, number); },
+                          position);
+  try {
+    trainer->source_.seek(position);
+  } catch (const ConfigError& e) {
+    throw CheckpointError(record.where() + ": " + e.what());
+  }
+  return std::move(*trainer);
+}
 
 extern template class TTT_EXPORT Trainer<float>;
 extern template class TTT_EXPORT Trainer<double>;

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Loss and gradient of whole sequences.
+#pragma once
+
+#include "ttt/export.hpp"
+#include "ttt/model/model.hpp"
+
+namespace ttt {
+
+namespace detail {
+
+/// What computing gradients reuses from call to call.
+template <class T>
+struct GradientBuffers {
+  GradientBuffers(const BasicModel<T>& model, Index sequences)
+      : state(model.zeros(sequences)), d_state(model.zeros(sequences)) {}
+
+  ModelState<T> state, d_state;
+  ModelTape<T> tape;
+  Workspace work;
+};
+
+/// `loss_and_gradient`, without allocating on the second call.
+template <class T>
+TTT_EXPORT double add_gradient(const BasicModel<T>& model, View<const Token, 2> tokens, View<const Token, 2> targets,
+                               GradientBuffers<T>& buffers, ModelParams<T>& gradient, const LossOptions& options);
+
+}  // namespace detail
+
+/// Loss of whole sequences from fresh states, adding its gradient to `gradient`.
+template <class T>
+TTT_EXPORT double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens,
+                                    View<const Token, 2> targets, ModelParams<T>& gradient,
+                                    const LossOptions& options = {});
+
+}  // namespace ttt
