@@ -2,7 +2,7 @@
 # Compiles every C++ snippet of the pages, each as the body of a function. One that begins with `struct` or `template`
 # stands outside functions, and later ones of its page know what it declares.
 
-# One source for all snippets of a page, which must have `least` of them.
+# Adds the snippets of a page, which must have `least` of them, to `ttt_snippets`.
 function(ttt_add_snippets page least)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${page})
   file(READ ${PROJECT_SOURCE_DIR}/${page} rest)
@@ -31,27 +31,30 @@ function(ttt_add_snippets page least)
     message(FATAL_ERROR "${page}: expected at least ${least} C++ snippets, found ${number}")
   endif()
   string(MAKE_C_IDENTIFIER ${page} name)
-  set(source ${CMAKE_CURRENT_BINARY_DIR}/readme/${name}.cpp)
-  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
-"#include <array>
-#include <cstring>
-#include <iostream>
-#include <vector>
-
-#include \"ttt/ttt.hpp\"
-
+  string(APPEND ttt_snippets "
 namespace ${name} {
-@code@
+${code}
 }  // namespace ${name}
 ")
-  target_sources(readme_snippets PRIVATE ${source})
+  set(ttt_snippets "${ttt_snippets}" PARENT_SCOPE)
 endfunction()
 
-add_library(readme_snippets OBJECT)
-target_link_libraries(readme_snippets PRIVATE ttt::ttt)
 ttt_add_snippets(README.md 6)
 ttt_add_snippets(include/ttt/README.md 1)
 ttt_add_snippets(include/ttt/inner/OWN_MODEL.md 1)
 ttt_add_snippets(include/ttt/inner/README.md 1)
 ttt_add_snippets(include/ttt/sequence/README.md 1)
 ttt_add_snippets(include/ttt/train/README.md 3)
+
+# One source for all of them, as most of the time goes into reading headers.
+set(source ${CMAKE_CURRENT_BINARY_DIR}/readme_snippets.cpp)
+file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
+"#include <array>
+#include <cstring>
+#include <iostream>
+#include <vector>
+
+#include \"ttt/ttt.hpp\"
+@ttt_snippets@")
+add_library(readme_snippets OBJECT ${source})
+target_link_libraries(readme_snippets PRIVATE ttt::ttt)
