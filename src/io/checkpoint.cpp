@@ -7,6 +7,7 @@
 #include "io/atomic_directory.hpp"
 #include "io/config_json.hpp"
 #include "io/file_names.hpp"
+#include "io/float_formats.hpp"
 #include "io/model_files.hpp"
 
 namespace ttt {
@@ -116,9 +117,7 @@ BasicModel<T> load(const std::filesystem::path& directory, WeightFormat format) 
 
 template <class T>
 void save(const BasicModel<T>& model, const std::filesystem::path& directory, Dtype stored) {
-  require<CheckpointError>(
-      stored == Dtype::f64 || stored == Dtype::f32 || stored == Dtype::bf16 || stored == Dtype::f16, directory.string(),
-      ": expected to store f64, f32, bf16 or f16, found ", name(stored));
+  detail::require_float_format(stored, directory.string());
   detail::AtomicDirectory out(directory);
   detail::write_model_files(model, out.path(), stored);
   out.commit();

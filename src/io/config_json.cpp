@@ -8,6 +8,7 @@
 #include <string>
 
 #include "io/file.hpp"
+#include "io/float_formats.hpp"
 #include "io/parse_json.hpp"
 
 namespace ttt::detail {
@@ -193,18 +194,10 @@ json layers_of(const ModelConfig& model) {
 }
 
 const char* torch_dtype(Dtype stored) {
-  switch (stored) {
-    case Dtype::f64:
-      return "float64";
-    case Dtype::f32:
-      return "float32";
-    case Dtype::f16:
-      return "float16";
-    case Dtype::bf16:
-      return "bfloat16";
-    default:
-      throw CheckpointError(std::string("torch_dtype: expected F64, F32, F16 or BF16, found ") + name(stored));
-  }
+  require_float_format(stored, "torch_dtype");
+  const char* found = nullptr;
+  with_float_format(stored, [&](auto format) { found = format.torch_dtype; });
+  return found;
 }
 
 }  // namespace

@@ -3,15 +3,16 @@
 #include "ttt/io/safetensors.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <set>
 #include <type_traits>
 
 #include "io/file.hpp"
 #include "io/file_names.hpp"
+#include "io/float_formats.hpp"
 #include "io/parse_json.hpp"
 #include "io/safetensors_format.hpp"
-#include "ops/half.hpp"
 #include "ttt/base/enums.hpp"
 #include "ttt/base/parallel.hpp"
 
@@ -101,10 +102,24 @@ std::string read_header(const InputFile& file) {
 
 // --- reading data ----------------------------------------------------------------------------------------------------
 
+/// Whether T has the integer `value`, or can hold it as a finite number if it is one.
+template <class T, class S>
+bool fits(S value) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(value) == value;
+  } else {
+    return std::isfinite(static_cast<T>(value)) || !std::isfinite(value);
+  }
+}
+
 /// Elements as they lie in the file, of type Stored, through `decode` into out.
 template <class Stored, class T, class Decode>
-void read_converted(const InputFile& file, Index offset, T* out, Index n, const std::string& where,
-                    const Decode& decode) {
+void read_numbers(const InputFile& file, Index offset, T* out, Index n, const std::string& where,
+                  const Decode& decode) {
+  if constexpr (std::is_same_v<Stored, T>) {
+    file.read(offset, out, n * Index{sizeof(T)});
+    return;
+  }
   std::vector<Stored> stored(static_cast<std::size_t>(std::min(n, piece)));
   for (Index done = 0; done < n;) {
     const Index m = std::min(n - done, piece);
@@ -117,15 +132,6 @@ void read_converted(const InputFile& file, Index offset, T* out, Index n, const 
       out[done + i] = static_cast<T>(value);
     }
     done += m;
-  }
-}
-
-template <class Stored, class T>
-void read_numbers(const InputFile& file, Index offset, T* out, Index n, const std::string& where) {
-  if constexpr (std::is_same_v<Stored, T>) {
-    file.read(offset, out, n * Index{sizeof(T)});
-  } else {
-    read_converted<Stored>(file, offset, out, n, where, [](Stored x) { return x; });
   }
 }
 
@@ -200,31 +206,20 @@ void TensorFile::read(const std::string& name, T* out, Index n) const {
   const FloatEnvironment environment;
   const Entry& e = entry(name);
   require<CheckpointError>(e.info.size() == n, where(name), ": expected ", n, " elements, found ", e.info.size());
-  const auto unreadable = [&](const char* expected) {
-    throw CheckpointError(where(name) + ": expected " + expected + ", found " + ttt::name(e.info.dtype));
-  };
   if constexpr (std::is_integral_v<T>) {
-    switch (e.info.dtype) {
-      case Dtype::i64:
-        return read_numbers<std::int64_t>(*file_, e.offset, out, n, where(name));
-      case Dtype::i32:
-        return read_numbers<std::int32_t>(*file_, e.offset, out, n, where(name));
-      default:
-        return unreadable("I64 or I32");
+    const auto same = [](auto x) { return x; };
+    if (e.info.dtype == Dtype::i64) {
+      read_numbers<std::int64_t>(*file_, e.offset, out, n, where(name), same);
+    } else if (e.info.dtype == Dtype::i32) {
+      read_numbers<std::int32_t>(*file_, e.offset, out, n, where(name), same);
+    } else {
+      require<CheckpointError>(false, where(name), ": expected I64 or I32, found ", ttt::name(e.info.dtype));
     }
   } else {
-    switch (e.info.dtype) {
-      case Dtype::f64:
-        return read_numbers<double>(*file_, e.offset, out, n, where(name));
-      case Dtype::f32:
-        return read_numbers<float>(*file_, e.offset, out, n, where(name));
-      case Dtype::f16:
-        return read_converted<std::uint16_t>(*file_, e.offset, out, n, where(name), Float16::decode);
-      case Dtype::bf16:
-        return read_converted<std::uint16_t>(*file_, e.offset, out, n, where(name), Bfloat16::decode);
-      default:
-        return unreadable("F64, F32, F16 or BF16");
-    }
+    require_float_format(e.info.dtype, where(name));
+    with_float_format(e.info.dtype, [&]<class Format>(Format) {
+      read_numbers<typename Format::Stored>(*file_, e.offset, out, n, where(name), Format::decode);
+    });
   }
 }
 

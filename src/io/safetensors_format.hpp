@@ -4,10 +4,8 @@
 #pragma once
 
 #include <bit>
-#include <cmath>
 #include <limits>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "ttt/io/safetensors.hpp"
@@ -34,16 +32,6 @@ inline Index data_size(const std::vector<Index>& shape, Dtype dtype) {
     n *= extent;
   }
   return n;
-}
-
-/// Whether T has the integer `value`, or can hold it as a finite number if it is one.
-template <class T, class S>
-bool fits(S value) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(value) == value;
-  } else {
-    return std::isfinite(static_cast<T>(value)) || !std::isfinite(value);
-  }
 }
 
 }  // namespace ttt::detail

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "io/file.hpp"
+#include "io/float_formats.hpp"
 #include "io/parse_json.hpp"
 #include "io/safetensors_format.hpp"
-#include "ops/half.hpp"
 #include "ttt/base/parallel.hpp"
 
 namespace ttt {
@@ -18,12 +18,11 @@ using nlohmann::json;
 constexpr std::size_t alignment = 8;  // of the data in the file
 
 void require_storable(const TensorSource& source, const std::string& where) {
-  const bool integers = std::holds_alternative<const std::int64_t*>(source.data);
-  const bool storable = integers ? source.dtype == Dtype::i64
-                                 : source.dtype == Dtype::f64 || source.dtype == Dtype::f32 ||
-                                       source.dtype == Dtype::f16 || source.dtype == Dtype::bf16;
-  require<CheckpointError>(storable, where, ": dtype: expected ", integers ? "I64" : "F64, F32, F16 or BF16",
-                           ", found ", name(source.dtype));
+  if (std::holds_alternative<const std::int64_t*>(source.data)) {
+    require<CheckpointError>(source.dtype == Dtype::i64, where, ": dtype: expected I64, found ", name(source.dtype));
+  } else {
+    require_float_format(source.dtype, where + ": dtype");
+  }
   require<CheckpointError>(data_size(source.shape, source.dtype) >= 0, where,
                            ": shape: expected extents of at least 0, and less than 2^63 bytes");
 }
@@ -63,43 +62,32 @@ std::string make_header(const std::filesystem::path& path, const std::vector<Ten
   return header + text;
 }
 
-/// Elements through `encode`, which returns what lies in the file, of type Stored.
-template <class Stored, class T, class Encode>
-void write_converted(OutputFile& file, const T* data, Index n, const Encode& encode) {
-  std::vector<Stored> stored(static_cast<std::size_t>(std::min(n, piece)));
-  for (Index done = 0; done < n;) {
-    const Index m = std::min(n - done, piece);
-    std::transform(data + done, data + done + m, stored.begin(), encode);
-    file.write(stored.data(), m * Index{sizeof(Stored)});
-    done += m;
-  }
-}
-
 template <class T>
 void write_numbers(OutputFile& file, const TensorSource& source, const T* data, const std::string& where) {
   const Index n = TensorInfo{source.dtype, source.shape}.size();
-  const auto refuse = [&](T x) {
-    require<CheckpointError>(false, where, ": expected numbers that ", name(source.dtype), " holds, found ", x);
-  };
-  const auto half = [&]<class Format>(Format) {
-    write_converted<std::uint16_t>(file, data, n, [&](T x) {
-      const std::uint16_t code = Format::encode(static_cast<double>(x));
-      if ((code & 0x7fffu) == Format::infinity && std::isfinite(x)) refuse(x);
-      return code;
-    });
-  };
-  if (byte_size(source.dtype) == Index{sizeof(T)}) {
+  if constexpr (std::is_integral_v<T>) {
     file.write(data, n * Index{sizeof(T)});
-  } else if (source.dtype == Dtype::f16) {
-    half(Float16());
-  } else if (source.dtype == Dtype::bf16) {
-    half(Bfloat16());
-  } else if (source.dtype == Dtype::f64) {
-    write_converted<double>(file, data, n, [](T x) { return static_cast<double>(x); });
   } else {
-    write_converted<float>(file, data, n, [&](T x) {
-      if (!fits<float>(x)) refuse(x);
-      return static_cast<float>(x);
+    with_float_format(source.dtype, [&]<class Format>(Format) {
+      using Stored = typename Format::Stored;
+      if constexpr (std::is_same_v<Stored, T>) {
+        file.write(data, n * Index{sizeof(T)});
+        return;
+      }
+      const auto encode = [&](T x) {
+        const Stored code = Format::encode(static_cast<double>(x));
+        if (std::isfinite(x) && !std::isfinite(Format::decode(code))) {
+          require<CheckpointError>(false, where, ": expected numbers that ", name(source.dtype), " holds, found ", x);
+        }
+        return code;
+      };
+      std::vector<Stored> stored(static_cast<std::size_t>(std::min(n, piece)));
+      for (Index done = 0; done < n;) {
+        const Index m = std::min(n - done, piece);
+        std::transform(data + done, data + done + m, stored.begin(), encode);
+        file.write(stored.data(), m * Index{sizeof(Stored)});
+        done += m;
+      }
     });
   }
 }
