@@ -128,46 +128,6 @@ void scan_heads_vjp(const TttRef<M>& layer, const TttRecord<M>& record, View<con
   }
 }
 
-/// Adjoint of `learning_rates`. dx is added to.
-template <InnerModel M>
-void learning_rates_vjp(const TttRef<M>& layer, const TttRecord<M>& record, const TttTokens<typename M::Scalar>& d,
-                        View<typename M::Scalar> dx, TttParams<M>& d_params, Workspace& work) {
-  using T = typename M::Scalar;
-  Frame frame(work);
-  const TttConfig& config = layer.config;
-  const TttActivations<T>& a = record.a;
-  const Index H = config.num_heads, C = config.hidden_size, b = config.mini_batch_size, rows = a.rows.rows();
-  if (config.parts.learned_rate) {
-    const T factor = inner::rate_factor<T>(*config.base_lr, record.inner_lr, config.head_dim());
-    const View<T> d_logits = frame.take<T, 2>({H, rows}), by_row = frame.take<T, 2>({rows, H});
-    ops::sigmoid_vjp(a.rate_logits, factor, d.rate, d_logits);
-    for (Index r = 0; r < rows; ++r) {
-      for (Index h = 0; h < H; ++h) by_row[r][h] = d_logits[h][r];
-    }
-    const View<const T> theta(layer.params.learnable_ttt_lr_weight.data(), {H, C});
-    ops::for_rows(rows, 2.0 * static_cast<double>(theta.size()),
-                  [&](Index r, Index m) { ops::add_matmul(by_row.row_range(r, m), theta, dx.row_range(r, m)); });
-    ops::add_outer(T(1), by_row, a.x, View<T>(d_params.learnable_ttt_lr_weight.data(), {H, C}));
-    ops::add_row_sums(by_row, View<T, 1>(d_params.learnable_ttt_lr_bias.data(), {H}));
-  }
-  if (config.parts.token_scale) {
-    // One row for each mini-batch of each stream and head, one column for each position in it.
-    const Index streams = a.rows.count(), cuts = a.rows.longest() / b + 2;
-    const View<T> by_position = frame.zeros<T, 2>({H * streams * cuts, b});
-    for (Index h = 0; h < H; ++h) {
-      for (Index i = 0; i < streams; ++i) {
-        const Index open = record.positions[i] % b;
-        for (Index t = 0; t < a.rows.length(i); ++t) {
-          by_position[(h * streams + i) * cuts + (open + t) / b][(open + t) % b] = d.scale[h][a.rows.begin(i) + t];
-        }
-      }
-    }
-    const View<T, 1> sums = frame.zeros<T, 1>({b});
-    ops::add_row_sums(by_position, sums);
-    inner::token_scale_vjp<T>(layer.params.learnable_token_idx, sums, d_params.learnable_token_idx);
-  }
-}
-
 /// Adjoint of `project_inputs`. d.Q, d.K and d.target are used up; dx is added to.
 template <InnerModel M>
 void project_inputs_vjp(const TttRef<M>& layer, const TttRecord<M>& record, const TttTokens<typename M::Scalar>& d,
@@ -209,7 +169,7 @@ void backward(const TttRef<M>& layer, const TttRecord<M>& record, View<const typ
   const TttTokens<T> d = TttTokens<T>::take(frame, layer.config, dy.rows());
   output_vjp(layer, record.a, dy, d_heads, dx, d_params, work);
   scan_heads_vjp<M>(layer, record, d_heads, d_streams, d, d_params, work);
-  learning_rates_vjp<M>(layer, record, d, dx, d_params, work);
+  learning_rates_vjp<M>(layer, record.a, record.positions, record.inner_lr, d, dx, d_params, work);
   project_inputs_vjp(layer, record, d, d_streams, dx, d_params, work);
 }
 
