@@ -33,8 +33,8 @@ using BlockStreams = View<BlockStream<T>*, 1>;
 
 /// The sequence layer's part of all streams.
 template <class S, std::size_t number, class T>
-StreamsOf<S> layer_streams(sequence::At<S, number>, Frame& frame, BlockStreams<T> streams) {
-  const StreamsOf<S> all = frame.take<typename S::Stream*, 1>({streams.size()});
+StreamPointers<S> layer_streams(sequence::At<S, number>, Frame& frame, BlockStreams<T> streams) {
+  const StreamPointers<S> all = frame.take<typename S::Stream*, 1>({streams.size()});
   for (Index i = 0; i < all.size(); ++i) all[i] = &std::get<number>(streams[i]->layer);
   return all;
 }

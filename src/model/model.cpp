@@ -183,7 +183,7 @@ void BasicModel<T>::read(View<const Token, 2> tokens, State& state, Workspace& w
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
   for (Index t = 0; t < time; t += piece) {
     Frame frame(work);
-    const Streams rows = detail::streams_of(frame, options.lengths, batch, t, std::min(piece, time - t));
+    const Streams rows = Streams(frame, options.lengths, batch, t, std::min(piece, time - t));
     if (rows.rows() == 0) break;
     const auto show = [&](std::size_t i, View<const T> X) {
       if (options.hidden != nullptr) scatter_rows(X, rows, (*options.hidden)[i].view(), t);
@@ -295,7 +295,7 @@ double BasicModel<T>::forward_loss(View<const Token, 2> tokens, View<const Token
   tape.complete_ = false;
   tape.config_ = config_;
   Frame& frame = tape.frame_.emplace(tape.memory_);
-  tape.streams_ = detail::streams_of(frame, options.lengths, tokens.rows(), 0, tokens.cols());
+  tape.streams_ = Streams(frame, options.lengths, tokens.rows(), 0, tokens.cols());
   const Index rows = tape.streams_.rows(), C = config_.hidden_size, V = config_.vocab_size;
   tape.tokens_ = token_rows(frame, tokens, 0, tape.streams_);
   tape.blocks_.resize(params_.layers.size());

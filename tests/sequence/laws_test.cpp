@@ -13,7 +13,7 @@ using Base = sequence::Attention<double>;
 
 /// Depends on how many rows a call has.
 struct DependsOnTheSplit : Base {
-  static void forward(const Ref& layer, View<const double> x, const Streams& rows, StreamsOf<Base> streams,
+  static void forward(const Ref& layer, View<const double> x, const Streams& rows, StreamPointers<Base> streams,
                       const ForwardOptions<double>& options, Index time, View<double> y, Workspace& work) {
     Base::forward(layer, x, rows, streams, options, time, y, work);
     if (rows.longest() == 1) ops::scale(1 + 0x1p-52, y);
@@ -22,7 +22,7 @@ struct DependsOnTheSplit : Base {
 
 /// Forgets the way back to the state before.
 struct ForgetsTheState : Base {
-  static void backward(const Ref& layer, const Record& record, View<const double> dy, StreamsOf<Base> d_streams,
+  static void backward(const Ref& layer, const Record& record, View<const double> dy, StreamPointers<Base> d_streams,
                        View<double> dx, Params& d_params, Workspace& work) {
     for (Index i = 0; i < d_streams.size(); ++i) set_zero_stream(*d_streams[i]);
     Base::backward(layer, record, dy, d_streams, dx, d_params, work);

@@ -9,6 +9,13 @@
 
 namespace ttt {
 
+namespace detail {
+
+/// Rows that a forward pass works on at a time: enough to fill the machine, few enough to stay in cache.
+inline constexpr Index rows_at_a_time = 512;
+
+}  // namespace detail
+
 /// How many tokens of a call each stream of a batch has. Its memory belongs to the frame that it was made with.
 class Streams {
  public:
@@ -20,11 +27,12 @@ class Streams {
     longest_ = count > 0 ? length : 0;
   }
 
-  /// What of streams of these lengths lies at time ... time + most - 1.
-  Streams(Frame& frame, std::span<const Index> lengths, Index time, Index most)
-      : begins_(frame.take<Index, 1>({static_cast<Index>(lengths.size()) + 1})) {
-    begins_[0] = 0;
-    for (Index i = 0; i < count(); ++i) {
+  /// What of streams of these lengths lies at time ... time + most - 1. No lengths: all of it.
+  Streams(Frame& frame, std::span<const Index> lengths, Index count, Index time, Index most)
+      : Streams(frame, count, most) {
+    if (lengths.empty()) return;
+    longest_ = 0;
+    for (Index i = 0; i < count; ++i) {
       const Index length = std::clamp<Index>(lengths[static_cast<std::size_t>(i)] - time, 0, most);
       begins_[i + 1] = begins_[i] + length;
       longest_ = std::max(longest_, length);

@@ -26,7 +26,7 @@ concept StreamMemory = std::copyable<Stream> && requires(Stream& stream, const S
 
 /// The streams of a batch in one layer.
 template <class S>
-using StreamsOf = View<typename S::Stream*, 1>;
+using StreamPointers = View<typename S::Stream*, 1>;
 
 /// A layer over the rows of a batch. All members are static: weights are in Params, memory is in Stream. What each does
 /// stands with it in concept.hpp.
@@ -36,9 +36,9 @@ concept SequenceLayer = Parameters<typename S::Params> && StreamMemory<typename 
     requires(const typename S::Config& config, typename S::Config resolved, const typename S::Params& params,
              const typename S::Tables& tables, const typename S::Ref& layer, typename S::Stream& stream,
              const typename S::Stream& seen, typename S::Params& d_params, const typename S::Record& record, Rng& rng,
-             View<const typename S::Scalar> x, View<typename S::Scalar> y, const Streams& rows, StreamsOf<S> streams,
-             const ForwardOptions<typename S::Scalar>& options, InnerLosses<typename S::Scalar>& losses, Index time,
-             double deviation, Frame& tape, Workspace& work) {
+             View<const typename S::Scalar> x, View<typename S::Scalar> y, const Streams& rows,
+             StreamPointers<S> streams, const ForwardOptions<typename S::Scalar>& options,
+             InnerLosses<typename S::Scalar>& losses, Index time, double deviation, Frame& tape, Workspace& work) {
   /// Of the rows, in and out.
   { config.hidden_size } -> std::convertible_to<Index>;
   /// The configuration with all defaults that depend on others filled in. Throws ConfigError.

@@ -105,25 +105,6 @@ class Layer {
   typename S::Tables tables_;
 };
 
-namespace detail {
-
-/// Rows that a forward pass works on at a time: enough to fill the machine, few enough to stay in cache.
-inline constexpr Index rows_at_a_time = 512;
-
-/// Tokens t ... t + most - 1 of every stream of a batch.
-inline Streams streams_of(Frame& frame, std::span<const Index> lengths, Index batch, Index t, Index most) {
-  return lengths.empty() ? Streams(frame, batch, most) : Streams(frame, lengths, t, most);
-}
-
-template <class Stream>
-View<Stream*, 1> pointers(Frame& frame, State<Stream>& state) {
-  const View<Stream*, 1> all = frame.take<Stream*, 1>({state.batch()});
-  for (Index i = 0; i < all.size(); ++i) all[i] = &state.streams[static_cast<std::size_t>(i)];
-  return all;
-}
-
-}  // namespace detail
-
 template <SequenceLayer S>
 Layer<S>::Layer(const Config& config, Rng& rng, double initializer_range)
     : config_(S::resolved(config)),
@@ -193,11 +174,11 @@ void Layer<S>::forward(View<const Scalar, 3> x, State& state, Workspace& work, V
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
   for (Index t = 0; t < time; t += piece) {
     Frame frame(work);
-    const Streams rows = detail::streams_of(frame, options.lengths, batch, t, std::min(piece, time - t));
+    const Streams rows = Streams(frame, options.lengths, batch, t, std::min(piece, time - t));
     if (rows.rows() == 0) break;
     const View<const Scalar> in = rows_of(frame, x, t, rows);
     const View<Scalar> out = frame.take<Scalar, 2>({rows.rows(), config_.hidden_size});
-    S::forward(ref(), in, rows, detail::pointers(frame, state), options, t, out, work);
+    S::forward(ref(), in, rows, detail::stream_pointers(frame, state), options, t, out, work);
     scatter_rows(View<const Scalar>(out), rows, y, t);
   }
 }
@@ -221,7 +202,7 @@ void Layer<S>::forward(View<const Scalar, 3> x, State& state, Tape& tape, Worksp
   tape.complete_ = false;
   tape.config_ = config_;
   Frame& frame = tape.frame_.emplace(tape.memory_);
-  tape.streams_ = detail::streams_of(frame, options.lengths, x.extent(0), 0, x.extent(1));
+  tape.streams_ = Streams(frame, options.lengths, x.extent(0), 0, x.extent(1));
   tape.time_ = x.extent(1);
   const Shape<2> shape{tape.streams_.rows(), config_.hidden_size};
   const View<Scalar> in = frame.take<Scalar, 2>(shape);
@@ -230,8 +211,8 @@ void Layer<S>::forward(View<const Scalar, 3> x, State& state, Tape& tape, Worksp
   }
   Frame out_frame(work);
   const View<Scalar> out = out_frame.take<Scalar, 2>(shape);
-  tape.record_ = S::forward_recorded(ref(), View<const Scalar>(in), tape.streams_, detail::pointers(out_frame, state),
-                                     options, frame, out, work);
+  tape.record_ = S::forward_recorded(ref(), View<const Scalar>(in), tape.streams_,
+                                     detail::stream_pointers(out_frame, state), options, frame, out, work);
   scatter_rows(View<const Scalar>(out), tape.streams_, y, 0);
   tape.complete_ = true;
 }
@@ -248,7 +229,7 @@ void Layer<S>::backward(const Tape& tape, View<const Scalar, 3> dy, State& d_sta
                       " sequences of ", tape.time_, " tokens, found shape ", detail::text(dy.shape()));
   const FloatEnvironment environment;
   Frame frame(work);
-  const StreamsOf<S> d_streams = detail::pointers(frame, d_state);
+  const StreamPointers<S> d_streams = detail::stream_pointers(frame, d_state);
   S::check_cotangent(tape.record_, d_streams);
   const View<const Scalar> rows = rows_of(frame, dy, 0, tape.streams_);
   const View<Scalar> d_rows = frame.zeros<Scalar, 2>(rows.shape());  // not dx, which may be dy
@@ -263,7 +244,7 @@ void Layer<S>::start_vjp(State& d_state, Workspace& work, Params& d_params) cons
   if (d_state.batch() == 0) return;
   const FloatEnvironment environment;
   Frame frame(work);
-  S::start_vjp(ref(), detail::pointers(frame, d_state), d_params);
+  S::start_vjp(ref(), detail::stream_pointers(frame, d_state), d_params);
 }
 
 }  // namespace ttt

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "ttt/base/tensor.hpp"
+#include "ttt/base/workspace.hpp"
 
 namespace ttt {
 
@@ -37,6 +37,14 @@ auto tensors_only(F f) {
   return [f](const auto& name, auto& first, auto&... rest) {
     if constexpr (!std::is_integral_v<std::remove_cvref_t<decltype(first)>>) f(name, first, rest...);
   };
+}
+
+/// Where the streams of a batch are.
+template <class Stream>
+View<Stream*, 1> stream_pointers(Frame& frame, State<Stream>& state) {
+  const View<Stream*, 1> all = frame.take<Stream*, 1>({state.batch()});
+  for (Index i = 0; i < all.size(); ++i) all[i] = &state.streams[static_cast<std::size_t>(i)];
+  return all;
 }
 
 }  // namespace detail

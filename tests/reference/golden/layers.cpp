@@ -48,7 +48,7 @@ void compare_trace(GoldenFile& file, const Ttt<M>& layer, const Tensor<typename 
   const Streams rows(frame, batch, time);
   const View<const T> in(x.data(), {batch * time, C});
   const auto a = Sequence::forward_recorded({layer.config(), layer.params(), rotary}, in, rows,
-                                            detail::pointers(frame, state), {}, frame, y, work)
+                                            detail::stream_pointers(frame, state), {}, frame, y, work)
                      .a;
 
   const View<T> V = frame.take<T, 2>(y.shape());

@@ -35,9 +35,9 @@ Tensor<T, 2> heads(const BareLayer<T>& layer, const Tensor<T, 2>& x) {
   Frame frame(work);
   TttState<M> state = layer.start(1);
   const Tensor<T, 2> no_rotation;
-  const auto record = sequence::Ttt<M>::forward_recorded({layer.config(), layer.params(), no_rotation}, x,
-                                                         Streams(frame, 1, x.extent(0)), detail::pointers(frame, state),
-                                                         {}, frame, frame.take<T, 2>(x.shape()), work);
+  const auto record = sequence::Ttt<M>::forward_recorded(
+      {layer.config(), layer.params(), no_rotation}, x, Streams(frame, 1, x.extent(0)),
+      detail::stream_pointers(frame, state), {}, frame, frame.take<T, 2>(x.shape()), work);
   return copy_of<T, 2>(record.a.heads);
 }
 

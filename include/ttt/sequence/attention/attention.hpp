@@ -42,26 +42,27 @@ struct Attention {
 
   static void start(const Ref&, Stream& stream) { set_zero_stream(stream); }
 
-  static void start_vjp(const Ref&, StreamsOf<Attention>, Params&) {}
+  static void start_vjp(const Ref&, StreamPointers<Attention>, Params&) {}
 
   static void resize_losses(const Config&, Index, Index, InnerLosses<T>& losses) { losses = {}; }
 
-  static void forward(const Ref& layer, View<const T> x, const Streams& rows, StreamsOf<Attention> streams,
+  static void forward(const Ref& layer, View<const T> x, const Streams& rows, StreamPointers<Attention> streams,
                       const ForwardOptions<T>&, Index, View<T> y, Workspace& work) {
     Frame frame(work);
     const auto a = detail::AttentionActivations<T>::take(frame, layer.config, rows, streams, x);
     detail::forward(layer, a, streams, y, work, [](Index) {});
   }
 
-  static Record forward_recorded(const Ref& layer, View<const T> x, const Streams& rows, StreamsOf<Attention> streams,
-                                 const ForwardOptions<T>&, Frame& tape, View<T> y, Workspace& work) {
+  static Record forward_recorded(const Ref& layer, View<const T> x, const Streams& rows,
+                                 StreamPointers<Attention> streams, const ForwardOptions<T>&, Frame& tape, View<T> y,
+                                 Workspace& work) {
     const auto a = detail::AttentionActivations<T>::take(tape, layer.config, rows, streams, x);
     const Record record{a, detail::AttentionPages<T>::take(tape, layer, rows, a.positions)};
     detail::forward(layer, a, streams, y, work, [&](Index i) { record.pages.copy_from(*streams[i], i); });
     return record;
   }
 
-  static void check_cotangent(const Record& record, StreamsOf<Attention> d_streams) {
+  static void check_cotangent(const Record& record, StreamPointers<Attention> d_streams) {
     for (Index i = 0; i < d_streams.size(); ++i) {
       const Index end = record.a.positions[i] + record.a.rows.length(i), found = d_streams[i]->position;
       require<ShapeError>(found == end || found == 0, "expected the cotangent of a state of ", end,
@@ -69,7 +70,7 @@ struct Attention {
     }
   }
 
-  static void backward(const Ref& layer, const Record& record, View<const T> dy, StreamsOf<Attention> d_streams,
+  static void backward(const Ref& layer, const Record& record, View<const T> dy, StreamPointers<Attention> d_streams,
                        View<T> dx, Params& d_params, Workspace& work) {
     detail::backward(layer, record, dy, d_streams, dx, d_params, work);
   }

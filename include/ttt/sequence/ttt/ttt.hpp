@@ -75,7 +75,7 @@ struct Ttt {
     for (Index h = 0; h < layer.config.num_heads; ++h) detail::copy_initial_weights<M>(layer, h, stream.head(h));
   }
 
-  static void start_vjp(const Ref& layer, StreamsOf<Ttt> d_streams, Params& d_params) {
+  static void start_vjp(const Ref& layer, StreamPointers<Ttt> d_streams, Params& d_params) {
     if (!layer.config.parts.learned_w0) return;
     const auto row = [](Tensor<Scalar, 3>& t) { return View<Scalar>(t.data(), {1, t.size()}); };
     for (std::size_t i = 0; i < M::depth; ++i) {
@@ -96,7 +96,7 @@ struct Ttt {
     losses.resize({batch, config.num_heads, time});
   }
 
-  static void forward(const Ref& layer, View<const Scalar> x, const Streams& rows, StreamsOf<Ttt> streams,
+  static void forward(const Ref& layer, View<const Scalar> x, const Streams& rows, StreamPointers<Ttt> streams,
                       const ForwardOptions<Scalar>& options, Index time, View<Scalar> y, Workspace& work) {
     Frame frame(work);
     const auto a = detail::TttActivations<Scalar>::take(frame, layer.config, rows, x);
@@ -104,17 +104,18 @@ struct Ttt {
     detail::forward<M>(layer, a, streams, options, time, y, work, [&](Index, Index) { return nobody; });
   }
 
-  static Record forward_recorded(const Ref& layer, View<const Scalar> x, const Streams& rows, StreamsOf<Ttt> streams,
-                                 const ForwardOptions<Scalar>& options, Frame& tape, View<Scalar> y, Workspace& work) {
+  static Record forward_recorded(const Ref& layer, View<const Scalar> x, const Streams& rows,
+                                 StreamPointers<Ttt> streams, const ForwardOptions<Scalar>& options, Frame& tape,
+                                 View<Scalar> y, Workspace& work) {
     const Record record = Record::take(tape, layer.config, streams, rows, x, options.inner_lr);
     detail::forward<M>(layer, record.a, streams, options, 0, y, work,
                        [&](Index i, Index h) { return record.saver(i, h); });
     return record;
   }
 
-  static void check_cotangent(const Record&, StreamsOf<Ttt>) {}  // of any position
+  static void check_cotangent(const Record&, StreamPointers<Ttt>) {}  // of any position
 
-  static void backward(const Ref& layer, const Record& record, View<const Scalar> dy, StreamsOf<Ttt> d_streams,
+  static void backward(const Ref& layer, const Record& record, View<const Scalar> dy, StreamPointers<Ttt> d_streams,
                        View<Scalar> dx, Params& d_params, Workspace& work) {
     detail::backward<M>(layer, record, dy, d_streams, dx, d_params, work);
   }
