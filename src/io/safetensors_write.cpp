@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Writes safetensors, streamed: never more than one tensor is in memory a second time.
 #include <algorithm>
+#include <cmath>
 #include <set>
+#include <type_traits>
 
 #include "io/file.hpp"
 #include "io/float_formats.hpp"

@@ -3,6 +3,7 @@
 #include "ttt/train/run_files.hpp"
 
 #include <charconv>
+#include <cstdint>
 
 #include <nlohmann/json.hpp>
 
@@ -22,14 +23,18 @@ void RunRecord::get(const std::string& name, Index& count) const {
   const auto found = values_.find(name);
   const Index* value = found == values_.end() ? nullptr : std::get_if<Index>(&found->second);
   require<CheckpointError>(value != nullptr && 0 <= *value && *value <= most, where_, ": key ", name,
-                           ": expected an integer, 0 ... ", most, value ? ", found another" : ", found none");
+                           ": expected an integer, 0 ... ", most, ", found ",
+                           found == values_.end() ? "none"
+                           : value                ? "another"
+                                                  : "a text");
   count = *value;
 }
 
 void RunRecord::get(const std::string& name, std::string& text) const {
   const auto found = values_.find(name);
   const std::string* value = found == values_.end() ? nullptr : std::get_if<std::string>(&found->second);
-  require<CheckpointError>(value != nullptr, where_, ": key ", name, ": expected a text, found none");
+  require<CheckpointError>(value != nullptr, where_, ": key ", name, ": expected a text, found ",
+                           found == values_.end() ? "none" : "a number");
   text = *value;
 }
 

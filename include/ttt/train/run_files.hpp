@@ -2,6 +2,7 @@
 // A training run on disk: its model, what its optimizer remembers, and where its data stand.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "ttt/train/data.hpp"
@@ -95,8 +95,8 @@ StepReport Trainer<T, Source, Opt>::step() {
   const FloatEnvironment environment;
   const typename Source::Position before = source_.position();
   set_zero(gradient_);
-  double loss = 0, norm = 0;
   try {
+    double loss = 0;
     const double weight = 1.0 / static_cast<double>(config_.micro_batches);
     const double inner_lr = config_.inner_lr * config_.inner_warmup(steps_);
     const auto [rank, ranks] = config_.shard;
@@ -109,16 +109,15 @@ StepReport Trainer<T, Source, Opt>::step() {
     }
     source_.skip((ranks - 1 - rank) * micro_batches * config_.batch_size);
     if (reduction_) reduction_(loss, gradient_);
-    norm = global_norm(gradient_);
+    const double norm = global_norm(gradient_), rate = config_.learning_rate(steps_);
     require<TrainingError>(std::isfinite(loss) && std::isfinite(norm), "step ", steps_,
                            ": expected a finite loss and gradient, found loss ", loss, " and gradient norm ", norm);
+    optimizer_.step(model_.params(), gradient_, rate, clip_factor(norm, config_.clip_norm));
+    return {steps_++, loss, norm, rate};
   } catch (...) {
     source_.seek(before);
     throw;
   }
-  const double rate = config_.learning_rate(steps_);
-  optimizer_.step(model_.params(), gradient_, rate, clip_factor(norm, config_.clip_norm));
-  return {steps_++, loss, norm, rate};
 }
 
 template <class T, BatchSource Source, Optimizer<ModelParams<T>> Opt>
