@@ -49,9 +49,8 @@ void RunRecord::get(const std::string& name, std::uint64_t& word) const {
 
 std::string RunRecord::json() const {
   nlohmann::json json;
-  for (const auto& [name, value] : values_) {
-    std::visit([&](const auto& v) { json[name] = v; }, value);
-  }
+  for (const auto& [name, value] : values_)
+    json[name] = std::visit([](const auto& v) { return nlohmann::json(v); }, value);
   return json.dump(2) + '\n';
 }
 
