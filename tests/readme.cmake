@@ -39,6 +39,7 @@ ${code}
   set(ttt_snippets "${ttt_snippets}" PARENT_SCOPE)
 endfunction()
 
+set(ttt_snippets "")
 ttt_add_snippets(README.md 6)
 ttt_add_snippets(include/ttt/README.md 1)
 ttt_add_snippets(include/ttt/inner/OWN_MODEL.md 1)

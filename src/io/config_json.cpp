@@ -194,9 +194,8 @@ json layers_of(const ModelConfig& model) {
 }
 
 const char* torch_dtype(Dtype stored) {
-  require_float_format(stored, "torch_dtype");
   const char* found = nullptr;
-  with_float_format(stored, [&](auto format) { found = format.torch_dtype; });
+  with_float_format(stored, "torch_dtype", [&](auto format) { found = format.torch_dtype; });
   return found;
 }
 

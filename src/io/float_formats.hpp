@@ -3,7 +3,6 @@
 // FloatFormats; where Dtype lacks it, also an enumerator there and a row in the table of names.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <tuple>
@@ -47,21 +46,22 @@ struct BF16 : Bfloat16 {
 
 using FloatFormats = std::tuple<F64, F32, F16, BF16>;
 
-/// Calls f with the format of this type, and returns whether there is one.
+/// Calls f with the format of this type. Throws CheckpointError, beginning with `where`, for a type that numbers cannot
+/// be read from or written in.
 template <class F>
-bool with_float_format(Dtype dtype, const F& f) {
-  return std::apply([&](auto... format) { return ((format.dtype == dtype && (f(format), true)) || ...); },
-                    FloatFormats());
-}
-
-/// Throws CheckpointError, beginning with `where`, for a type that numbers cannot be read from or written in.
-inline void require_float_format(Dtype dtype, const std::string& where) {
-  if (with_float_format(dtype, [](auto) {})) return;
+void with_float_format(Dtype dtype, const std::string& where, const F& f) {
+  const bool found =
+      std::apply([&](auto... format) { return ((format.dtype == dtype && (f(format), true)) || ...); }, FloatFormats());
+  if (found) return;
   std::vector<std::string> names;
   std::apply([&](auto... format) { (names.push_back(name(format.dtype)), ...); }, FloatFormats());
   std::string all = names[0];
   for (std::size_t i = 1; i < names.size(); ++i) all += (i + 1 < names.size() ? ", " : " or ") + names[i];
   throw CheckpointError(where + ": expected " + all + ", found " + name(dtype));
+}
+
+inline void require_float_format(Dtype dtype, const std::string& where) {
+  with_float_format(dtype, where, [](auto) {});
 }
 
 }  // namespace ttt::detail

@@ -216,8 +216,7 @@ void TensorFile::read(const std::string& name, T* out, Index n) const {
       require<CheckpointError>(false, where(name), ": expected I64 or I32, found ", ttt::name(e.info.dtype));
     }
   } else {
-    require_float_format(e.info.dtype, where(name));
-    with_float_format(e.info.dtype, [&]<class Format>(Format) {
+    with_float_format(e.info.dtype, where(name), [&]<class Format>(Format) {
       read_numbers<typename Format::Stored>(*file_, e.offset, out, n, where(name), Format::decode);
     });
   }

@@ -70,7 +70,7 @@ void write_numbers(OutputFile& file, const TensorSource& source, const T* data, 
   if constexpr (std::is_integral_v<T>) {
     file.write(data, n * Index{sizeof(T)});
   } else {
-    with_float_format(source.dtype, [&]<class Format>(Format) {
+    with_float_format(source.dtype, where, [&]<class Format>(Format) {
       using Stored = typename Format::Stored;
       if constexpr (std::is_same_v<Stored, T>) {
         file.write(data, n * Index{sizeof(T)});

@@ -183,7 +183,7 @@ void BasicModel<T>::read(View<const Token, 2> tokens, State& state, Workspace& w
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
   for (Index t = 0; t < time; t += piece) {
     Frame frame(work);
-    const Streams rows = Streams(frame, options.lengths, batch, t, std::min(piece, time - t));
+    const Streams rows(frame, options.lengths, batch, t, std::min(piece, time - t));
     if (rows.rows() == 0) break;
     const auto show = [&](std::size_t i, View<const T> X) {
       if (options.hidden != nullptr) scatter_rows(X, rows, (*options.hidden)[i].view(), t);

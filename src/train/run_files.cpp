@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <cstdint>
+#include <set>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,12 @@
 #include "ttt/io/checkpoint.hpp"
 
 namespace ttt::detail {
+
+void RunRecord::put(const std::string& name, Index count) {
+  require<CheckpointError>(0 <= count && count <= most, "a run's record: ", name, ": expected 0 ... ", most, ", found ",
+                           count);
+  values_[name] = count;
+}
 
 void RunRecord::put(const std::string& name, std::uint64_t word) { values_[name] = hexadecimal(word); }
 
@@ -51,7 +59,11 @@ std::string RunRecord::json() const {
   nlohmann::json json;
   for (const auto& [name, value] : values_)
     json[name] = std::visit([](const auto& v) { return nlohmann::json(v); }, value);
-  return json.dump(2) + '\n';
+  try {
+    return json.dump(2) + '\n';
+  } catch (const nlohmann::json::exception& e) {
+    throw CheckpointError(std::string("a run's record: expected names and texts in UTF-8, found: ") + e.what());
+  }
 }
 
 RunRecord RunRecord::parse(const std::string& text, const std::filesystem::path& where) {
@@ -66,9 +78,8 @@ RunRecord RunRecord::parse(const std::string& text, const std::filesystem::path&
       record.put(name, value.get<std::string>());
     } else {
       // What is too large for an Index is too large for a count.
-      record.put(name, value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{most}
-                           ? most + 1
-                           : value.get<Index>());
+      const bool large = value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{most};
+      record.values_[name] = large ? most + 1 : value.get<Index>();
     }
   }
   return record;
@@ -78,6 +89,7 @@ template <class T>
 void write_run(const std::filesystem::path& directory, const BasicModel<T>& model,
                const NamedParams<const ModelParams<T>>& moments, const RunRecord& record) {
   const Dtype stored = std::is_same_v<T, double> ? Dtype::f64 : Dtype::f32;
+  const std::string json = record.json();
   AtomicDirectory out(directory);
   write_model_files(model, out.path(), stored);
   std::vector<TensorSource> tensors;
@@ -85,7 +97,7 @@ void write_run(const std::filesystem::path& directory, const BasicModel<T>& mode
     for (TensorSource& source : tensor_sources(*params, stored, name + ".")) tensors.push_back(std::move(source));
   }
   write_safetensors(out.path() / optimizer_file, tensors);
-  write_text(out.path() / training_file, record.json());
+  write_text(out.path() / training_file, json);
   out.commit();
 }
 
@@ -100,7 +112,13 @@ RunRecord read_run(const std::filesystem::path& directory,
     text = read_text(run);
     const NamedParams<ModelParams<T>> moments = make(load<T>(directory));
     const TensorFile file(tensors);
-    for (const auto& [name, params] : moments) read_tensors(file, tensors, name + ".", *params);
+    std::set<std::string> unread(file.names().begin(), file.names().end());
+    for (const auto& [name, params] : moments) {
+      read_tensors(file, tensors, name + ".", *params);
+      for (const TensorSource& source : tensor_sources(*params, Dtype::f64, name + ".")) unread.erase(source.name);
+    }
+    require<CheckpointError>(unread.empty(), tensors.string(), ": tensor ", unread.empty() ? "" : *unread.begin(),
+                             ": expected no tensor of this name, as this optimizer has none");
   } while (read_text(run) != text);
   return RunRecord::parse(text, run);
 }

@@ -27,7 +27,8 @@ class Streams {
     longest_ = count > 0 ? length : 0;
   }
 
-  /// What of streams of these lengths lies at time ... time + most - 1. No lengths: all of it.
+  /// What lies at time ... time + most - 1. lengths: one for each of the `count` streams; empty: all have `most` tokens
+  /// there.
   Streams(Frame& frame, std::span<const Index> lengths, Index count, Index time, Index most)
       : Streams(frame, count, most) {
     if (lengths.empty()) return;

@@ -174,7 +174,7 @@ void Layer<S>::forward(View<const Scalar, 3> x, State& state, Workspace& work, V
   const Index piece = std::max<Index>(1, detail::rows_at_a_time / batch);
   for (Index t = 0; t < time; t += piece) {
     Frame frame(work);
-    const Streams rows = Streams(frame, options.lengths, batch, t, std::min(piece, time - t));
+    const Streams rows(frame, options.lengths, batch, t, std::min(piece, time - t));
     if (rows.rows() == 0) break;
     const View<const Scalar> in = rows_of(frame, x, t, rows);
     const View<Scalar> out = frame.take<Scalar, 2>({rows.rows(), config_.hidden_size});

@@ -21,20 +21,22 @@ struct Batch {
 /// An endless series of sequences, the same for everyone who begins at the same position, whatever part of it they
 /// read.
 ///   next(n, batch)  makes `batch` the next n sequences
-///   skip(n)         passes over n sequences, as `next` would
+///   skip(n)         passes over n >= 0 sequences, as `next` would
 ///   position()      decides with the source itself which sequence comes next; a Position has `visit`, which calls
 ///                   f(name, number...) for numbers of type Index (0 ... 2^53) or std::uint64_t
 ///   seek(position)  goes there; throws ConfigError for what can be no position, and then changes nothing
 ///   identity()      one line that differs for a source that gives other sequences from the same position
 template <class S>
 concept BatchSource = std::movable<S> && std::copyable<typename S::Position> &&
-    requires(S& source, const S& constant, Batch& batch, Index n, typename S::Position& position) {
+    requires(S& source, const S& constant, Batch& batch, Index n, typename S::Position& position,
+             const typename S::Position& seen) {
   source.next(n, batch);
   source.skip(n);
   { constant.position() } -> std::convertible_to<const typename S::Position&>;
   source.seek(position);
   { constant.identity() } -> std::convertible_to<std::string>;
   S::Position::visit(detail::VisitNothing(), position);
+  S::Position::visit(detail::VisitNothing(), seen);
 };
 
 /// Cuts a text into windows, in a new random order and from a new random place in every epoch. A BatchSource.
@@ -45,6 +47,7 @@ class TTT_EXPORT TextWindows {
 
   /// Makes `batch` the next n windows, allocating where it has another shape.
   void next(Index n, Batch& batch);
+  /// Passes over the next n windows.
   void skip(Index n);
 
   Index length() const { return length_; }
@@ -62,6 +65,7 @@ class TTT_EXPORT TextWindows {
     }
   };
   const Position& position() const { return position_; }
+  /// Throws ConfigError for a window that the epoch does not have, and for a random state of zeros.
   void seek(const Position& position);
 
  private:

@@ -27,7 +27,8 @@ TTT_EXPORT double add_gradient(const BasicModel<T>& model, View<const Token, 2> 
 
 }  // namespace detail
 
-/// Loss of whole sequences from fresh states, adding its gradient to `gradient`.
+/// Loss of whole sequences from fresh states, in nats per token, adding its gradient to `gradient`. tokens, targets:
+/// [sequences, time]. Throws ShapeError and TokenError as `BasicModel::forward_loss` does.
 template <class T>
 TTT_EXPORT double loss_and_gradient(const BasicModel<T>& model, View<const Token, 2> tokens,
                                     View<const Token, 2> targets, ModelParams<T>& gradient,

@@ -11,14 +11,17 @@
 namespace ttt {
 
 /// What updates parameters P.
-///   step(params, gradient, learning_rate, gradient_factor)   one update with gradient * gradient_factor
+///   step(params, gradient, learning_rate, gradient_factor)   one update with gradient * gradient_factor; where it
+///                                                            throws, nothing has changed
 ///   visit(f, optimizer...)                                   calls f(name, part...) for all that it remembers: counts
 ///                                                            of type Index (0 ... 2^53) and structs of type P
 template <class O, class P>
 concept Optimizer = Parameters<P> && std::movable<O> &&
-    requires(O& optimizer, P& params, const P& gradient, double learning_rate, double gradient_factor) {
+    requires(O& optimizer, const O& constant, P& params, const P& gradient, double learning_rate,
+             double gradient_factor) {
   optimizer.step(params, gradient, learning_rate, gradient_factor);
   O::visit(detail::VisitNothing(), optimizer);
+  O::visit(detail::VisitNothing(), constant);
 };
 
 /// Hyperparameters of AdamW; the learning rate is given to every step.

@@ -21,7 +21,8 @@ class TTT_EXPORT RunRecord {
  public:
   static constexpr Index most = Index{1} << 53;  // the largest count that every reader of JSON keeps
 
-  void put(const std::string& name, Index count) { values_[name] = count; }
+  /// Throws CheckpointError for a count that is not in 0 ... most.
+  void put(const std::string& name, Index count);
   void put(const std::string& name, std::uint64_t word);
   void put(const std::string& name, std::string text) { values_[name] = std::move(text); }
 

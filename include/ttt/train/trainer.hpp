@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "ttt/train/data.hpp"
@@ -29,30 +30,29 @@ struct StepReport {
 template <class T, BatchSource Source = TextWindows, Optimizer<ModelParams<T>> Opt = AdamW<ModelParams<T>>>
 class Trainer {
  public:
-  /// Makes the optimizer for the parameters that it is given.
+  /// Makes the optimizer for the parameters that it is given, to which it must keep no reference. May be called again.
   using MakeOptimizer = std::function<Opt(const ModelParams<T>&)>;
 
   /// Throws ConfigError.
   Trainer(BasicModel<T> model, Source source, const TrainerConfig& config, const MakeOptimizer& make)
-      : model_(std::move(model)),
+      : config_((validate(config), config)),
+        model_(std::move(model)),
         source_(std::move(source)),
-        config_(config),
         optimizer_(make(model_.params())),
-        gradient_(ModelParams<T>::zeros(model_.config())) {
-    validate(config);
-    buffers_ = std::make_unique<detail::GradientBuffers<T>>(model_, config.batch_size);
-  }
+        gradient_(ModelParams<T>::zeros(model_.config())),
+        buffers_(std::make_unique<detail::GradientBuffers<T>>(model_, config.batch_size)) {}
   /// With AdamW, of config.adamw.
   Trainer(BasicModel<T> model, Source source,
           const TrainerConfig& config) requires std::same_as<Opt, AdamW<ModelParams<T>>>
       : Trainer(std::move(model), std::move(source), config, adamw(config)) {}
 
   /// One update. Throws TrainingError naming the step if loss or gradient are not finite; then neither parameters nor
-  /// moments have changed.
+  /// moments have changed. Throws ConfigError where config.shard has several ranks and no reduction adds them up.
   StepReport step();
 
   /// What is done to loss and gradient of every update before clipping, such as the sum over the ranks of
-  /// config.shard. Where it throws, nothing has changed.
+  /// config.shard. It changes numbers, not shapes; where it throws, nothing has changed. A run that was resumed has
+  /// none yet.
   using Reduction = std::function<void(double& loss, ModelParams<T>& gradient)>;
   void reduce_with(Reduction reduction) { reduction_ = std::move(reduction); }
 
@@ -65,8 +65,8 @@ class Trainer {
   /// directory as a whole, as ttt::save does.
   void save(const std::filesystem::path& directory) const;
 
-  /// Goes on from a checkpoint. Throws CheckpointError, also for a source of another identity and for batches of
-  /// another size; the rest of the configuration, ranks included, may differ.
+  /// Goes on from a checkpoint. Throws ConfigError as the constructor does, and CheckpointError, also for a source of
+  /// another identity and for batches of another size; the rest of the configuration, ranks included, may differ.
   static Trainer resume(const std::filesystem::path& directory, Source source, const TrainerConfig& config,
                         const MakeOptimizer& make);
   static Trainer resume(const std::filesystem::path& directory, Source source,
@@ -75,13 +75,13 @@ class Trainer {
   }
 
  private:
-  static MakeOptimizer adamw(const TrainerConfig& config) {
+  static MakeOptimizer adamw(const TrainerConfig& config) requires std::same_as<Opt, AdamW<ModelParams<T>>> {
     return [c = config.adamw](const ModelParams<T>& params) { return Opt(params, c); };
   }
 
+  TrainerConfig config_;
   BasicModel<T> model_;
   Source source_;
-  TrainerConfig config_;
   Opt optimizer_;
   Index steps_ = 0;
   ModelParams<T> gradient_;
@@ -93,13 +93,15 @@ class Trainer {
 template <class T, BatchSource Source, Optimizer<ModelParams<T>> Opt>
 StepReport Trainer<T, Source, Opt>::step() {
   const FloatEnvironment environment;
+  const auto [rank, ranks] = config_.shard;
+  require<ConfigError>(ranks == 1 || reduction_, "shard: expected a reduction (reduce_with) over ", ranks,
+                       " ranks, found none");
   const typename Source::Position before = source_.position();
   set_zero(gradient_);
   try {
     double loss = 0;
     const double weight = 1.0 / static_cast<double>(config_.micro_batches);
     const double inner_lr = config_.inner_lr * config_.inner_warmup(steps_);
-    const auto [rank, ranks] = config_.shard;
     const Index micro_batches = config_.micro_batches / ranks;  // of this rank, one after the other
     source_.skip(rank * micro_batches * config_.batch_size);
     for (Index micro = 0; micro < micro_batches; ++micro) {
@@ -136,6 +138,7 @@ void Trainer<T, Source, Opt>::save(const std::filesystem::path& directory) const
         if constexpr (std::same_as<Part, Index>) {
           record.put("optimizer." + name, part);
         } else {
+          static_assert(std::same_as<Part, ModelParams<T>>, "an optimizer remembers counts and parameters");
           moments.emplace_back(name, &part);
         }
       },
