@@ -57,8 +57,9 @@ void RunRecord::get(const std::string& name, std::uint64_t& word) const {
 
 std::string RunRecord::json() const {
   nlohmann::json json;
-  for (const auto& [name, value] : values_)
+  for (const auto& [name, value] : values_) {
     json[name] = std::visit([](const auto& v) { return nlohmann::json(v); }, value);
+  }
   try {
     return json.dump(2) + '\n';
   } catch (const nlohmann::json::exception& e) {
@@ -113,9 +114,10 @@ RunRecord read_run(const std::filesystem::path& directory,
     const NamedParams<ModelParams<T>> moments = make(load<T>(directory));
     const TensorFile file(tensors);
     std::set<std::string> unread(file.names().begin(), file.names().end());
-    for (const auto& [name, params] : moments) {
-      read_tensors(file, tensors, name + ".", *params);
-      for (const TensorSource& source : tensor_sources(*params, Dtype::f64, name + ".")) unread.erase(source.name);
+    for (const auto& moment : moments) {
+      const std::string prefix = moment.first + ".";
+      read_tensors(file, tensors, prefix, *moment.second);
+      ModelParams<T>::visit([&](const std::string& name, const auto&) { unread.erase(prefix + name); }, *moment.second);
     }
     require<CheckpointError>(unread.empty(), tensors.string(), ": tensor ", unread.empty() ? "" : *unread.begin(),
                              ": expected no tensor of this name, as this optimizer has none");
